@@ -1,0 +1,242 @@
+// The network that learns: dense layers, one sample at a time, without allocating.
+//
+// `Graph` says what backpropagation is; this does the same on flat blocks of Floats, layer by
+// layer. That the two agree is tested on random networks, as are PyTorch's numbers. All
+// parameters live in one aligned block, in each layer's layout (DenseLayer.swift); optimizer
+// state has the same shape. The pass over samples itself is in Network+Step.swift, behind one
+// call that takes a whole chunk, so that another kernel can take its place.
+
+/// A feed-forward network with its loss and optimizer.
+///
+/// A class because it is large and is learned in place; it is not `Sendable`: one owner learns.
+///
+///     let network = try Network(inputs: 2, layers: [.dense(8, .tanh), .dense(1)],
+///                               loss: .binaryCrossEntropy, optimizer: .sgd(0.3), seed: 1)
+///     let loss = network.learn([0.5, -1], target: 1)
+public final class Network {
+    public let inputs: Int
+    public let layers: [Layer]
+    public let loss: Loss
+    public var optimizer: Optimizer
+    public let initialization: Initialization
+    public let seed: UInt64
+    /// Samples learned so far: t in the learning-rate schedule.
+    public internal(set) var step: UInt64 = 0
+
+    /// The version of layout and order of summation; another one gives other bits.
+    public static let arithmeticVersion = 1
+
+    /// Activations and deltas of one sample, and each layer's view of its parameters.
+    let dense: [DenseLayer]
+    let parameters: AlignedBuffer
+    let velocity: AlignedBuffer?
+    private let scratch: AlignedBuffer
+    /// One sample, padded, for the calls that take arrays.
+    private let sample: AlignedBuffer
+
+    /// ‖gradient‖ of each layer, smoothed over some 100 samples (see ``LayerNorms``).
+    var gradientNorms: [Float]
+    let layerScratch: UnsafeMutablePointer<Float>  // per layer: ‖x‖², then ‖dz‖²
+
+    /// - Throws: ``ArchitectureError`` where the layers, loss and optimizer do not fit together.
+    public init(
+        inputs: Int, layers: [Layer], loss: Loss, optimizer: Optimizer, initialization: Initialization = .automatic,
+        seed: UInt64 = 1
+    ) throws(ArchitectureError) {
+        try Network.validate(inputs: inputs, layers: layers, loss: loss)
+        try optimizer.validate()
+        self.inputs = inputs
+        self.layers = layers
+        self.loss = loss
+        self.optimizer = optimizer
+        self.initialization = initialization
+        self.seed = seed
+
+        let shapes = zip([inputs] + layers.map(\.outputs), layers).map { ParameterShape(inputs: $0, layer: $1) }
+        let count = shapes.reduce(0) { $0 + $1.floats }
+        parameters = AlignedBuffer(count: count)
+        velocity = optimizer.momentum > 0 ? AlignedBuffer(count: count) : nil
+        scratch = AlignedBuffer(count: layers.reduce(0) { $0 + 2 * AlignedBuffer.padded($1.outputs) })
+        sample = AlignedBuffer(count: inputs)
+        gradientNorms = Array(repeating: 0, count: layers.count)
+        layerScratch = .allocate(capacity: 2 * layers.count)
+
+        var dense: [DenseLayer] = []
+        var parameterLane = 0
+        var scratchLane = 0
+        for shape in shapes {
+            dense.append(
+                shape.view(
+                    weights: parameters.lanes + parameterLane, velocity: velocity.map { $0.lanes + parameterLane },
+                    scratch: scratch.lanes + scratchLane))
+            parameterLane += shape.floats / 16
+            scratchLane += 2 * shape.outputLanes
+        }
+        self.dense = dense
+        for layer in layers.indices { initialize(layer) }
+    }
+
+    deinit { layerScratch.deallocate() }
+
+    /// Throws with a sentence where an architecture cannot be built.
+    public static func validate(inputs: Int, layers: [Layer], loss: Loss) throws(ArchitectureError) {
+        if inputs < 1 || inputs > 1 << 24 { throw ArchitectureError("\(inputs) inputs: expected 1 to 16777216") }
+        guard let last = layers.last else { throw ArchitectureError("no layers: expected at least one") }
+        for layer in layers where layer.outputs < 1 || layer.outputs > 1 << 20 {
+            throw ArchitectureError("a layer of \(layer.outputs) units: expected 1 to 1048576")
+        }
+        if layers.count > 256 { throw ArchitectureError("\(layers.count) layers: expected at most 256") }
+        var weights = 0
+        var width = inputs
+        for layer in layers {
+            weights += width * layer.outputs
+            width = layer.outputs
+        }
+        if weights > 1 << 28 { throw ArchitectureError("\(weights) weights: expected at most 268435456 (1 GiB)") }
+        if loss.isCrossEntropy && last.activation != .identity {
+            throw ArchitectureError(
+                "the last layer's activation is \(last.activation.rawValue), but cross-entropy takes logits: "
+                    + "expected identity (the loss has the sigmoid or softmax in it)")
+        }
+        if loss == .crossEntropy && last.outputs < 2 {
+            throw ArchitectureError("softmax cross-entropy over 1 output is always 0: expected 2 outputs or more")
+        }
+        if case .huber(let delta) = loss, !(delta > 0 && delta.isFinite) {
+            throw ArchitectureError("Huber delta \(delta): expected a positive number")
+        }
+    }
+
+    /// The number of outputs.
+    public var outputs: Int { layers[layers.count - 1].outputs }
+
+    /// The number of weights and biases.
+    public var parameterCount: Int { dense.reduce(0) { $0 + ($1.inputs + 1) * $1.outputs } }
+
+    /// Floats from one sample's inputs to the next in a chunk: the inputs, padded to whole lanes with zeros.
+    public var inputStride: Int { AlignedBuffer.padded(inputs) }
+
+    // MARK: One sample
+
+    /// What the network says of one sample: probabilities after a cross-entropy, else values. Shape: (outputs).
+    ///
+    /// - Parameter features: shape (inputs).
+    public func predict(_ features: [Float]) -> [Float] {
+        var prediction = [Float](repeating: 0, count: outputs)
+        var loss: Float = 0
+        var target = Float.nan
+        run(features, &target, &prediction, &loss)
+        return prediction
+    }
+
+    /// Learns one sample and returns its loss before the update, or nil where it was rejected (see ``Rejection``).
+    ///
+    /// - Parameter target: the class index for softmax cross-entropy, else the value of the one output.
+    public func learn(_ features: [Float], target: Float) -> Float? { learn(features, targets: [target]) }
+
+    /// The same for several outputs. Shape of targets: (outputs), or one class index.
+    public func learn(_ features: [Float], targets: [Float]) -> Float? {
+        precondition(targets.count == targetStride, "expected \(targetStride) targets, got \(targets.count)")
+        var prediction = [Float](repeating: 0, count: outputs)
+        var loss: Float = 0
+        var targets = targets
+        let done = targets.withUnsafeMutableBufferPointer { run(features, $0.baseAddress!, &prediction, &loss) }
+        return done == 1 ? loss : nil
+    }
+
+    @discardableResult
+    private func run(
+        _ features: [Float], _ targets: UnsafeMutablePointer<Float>, _ prediction: UnsafeMutablePointer<Float>,
+        _ loss: UnsafeMutablePointer<Float>
+    ) -> Int {
+        precondition(features.count == inputs, "expected \(inputs) features, got \(features.count)")
+        for (j, feature) in features.enumerated() { sample.floats[j] = feature }
+        return run(
+            NetworkChunk(
+                count: 1, inputs: sample.floats, targets: targets, weights: nil, predictions: prediction, losses: loss))
+    }
+
+    /// Numbers in one sample's target: one class index, or one value an output.
+    public var targetStride: Int { loss == .crossEntropy ? 1 : outputs }
+
+    // MARK: Beginnings
+
+    private func initialize(_ layer: Int) {
+        for unit in 0..<layers[layer].outputs { initializeUnit(unit, of: layer) }
+    }
+
+    /// Fresh weights for one unit, a function of (seed, layer, unit) alone; its optimizer state is cleared.
+    func initializeUnit(_ unit: Int, of layer: Int) {
+        let view = dense[layer]
+        let bound = initialization.bound(
+            inputs: view.inputs, layer: layers[layer], isHead: layer > 0 && layer == layers.count - 1)
+        var random = SeededRandom(seed: seed, stream: UInt64(layer) << 32 | UInt64(unit))
+        for input in 0..<view.inputs {
+            let index = view.index(input: input, output: unit)
+            floats(view.weights)[index] = bound == 0 ? 0 : random.uniform(in: -bound...bound)
+            if let velocity = view.weightVelocity { floats(velocity)[index] = 0 }
+        }
+        floats(view.bias)[unit] = 0
+        if let velocity = view.biasVelocity { floats(velocity)[unit] = 0 }
+    }
+
+    /// The outputs anew from their initial weights; the layers below stay as they are.
+    public func reinitializeOutput(_ output: Int) { initializeUnit(output, of: layers.count - 1) }
+
+    /// The same network with another last layer and loss: the layers below keep weights and optimizer
+    /// state, and so do the outputs that both have where `keepingOutputs`; new ones begin from the seed.
+    public func replacingHead(outputs: Int, loss: Loss, keepingOutputs: Bool) throws(ArchitectureError) -> Network {
+        var layers = self.layers
+        layers[layers.count - 1].outputs = outputs
+        let other = try Network(
+            inputs: inputs, layers: layers, loss: loss, optimizer: optimizer, initialization: initialization, seed: seed
+        )
+        other.step = step
+        other.gradientNorms = gradientNorms
+        for layer in layers.indices where layer < layers.count - 1 || keepingOutputs {
+            let (old, new) = (dense[layer], other.dense[layer])
+            for output in 0..<min(old.outputs, new.outputs) {
+                for input in 0..<old.inputs {
+                    let (from, to) = (old.index(input: input, output: output), new.index(input: input, output: output))
+                    floats(new.weights)[to] = floats(old.weights)[from]
+                    if let a = old.weightVelocity, let b = new.weightVelocity { floats(b)[to] = floats(a)[from] }
+                }
+                floats(new.bias)[output] = floats(old.bias)[output]
+                if let a = old.biasVelocity, let b = new.biasVelocity { floats(b)[output] = floats(a)[output] }
+            }
+        }
+        return other
+    }
+}
+
+/// The floats one layer takes in the flat blocks.
+struct ParameterShape {
+    let inputs: Int
+    let layer: Layer
+    let layout: WeightLayout
+    let rows: Int
+    let rowLanes: Int
+    let outputLanes: Int
+
+    init(inputs: Int, layer: Layer) {
+        self.inputs = inputs
+        self.layer = layer
+        layout = WeightLayout(outputs: layer.outputs)
+        rows = layout == .byInput ? inputs : layer.outputs
+        rowLanes = AlignedBuffer.padded(layout == .byInput ? layer.outputs : inputs) / 16
+        outputLanes = AlignedBuffer.padded(layer.outputs) / 16
+    }
+
+    /// Weights and bias, padded.
+    var floats: Int { (rows * rowLanes + outputLanes) * 16 }
+
+    func view(
+        weights: UnsafeMutablePointer<Lanes>, velocity: UnsafeMutablePointer<Lanes>?,
+        scratch: UnsafeMutablePointer<Lanes>
+    ) -> DenseLayer {
+        DenseLayer(
+            inputs: inputs, outputs: layer.outputs, activation: layer.activation, layout: layout, rows: rows,
+            rowLanes: rowLanes, outputLanes: outputLanes, weights: weights, bias: weights + rows * rowLanes,
+            weightVelocity: velocity, biasVelocity: velocity.map { $0 + rows * rowLanes }, output: scratch,
+            delta: scratch + outputLanes)
+    }
+}
