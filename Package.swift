@@ -5,11 +5,67 @@ import PackageDescription
 let package = Package(
     name: "eddy",
     platforms: [.macOS(.v15)],
-    products: [.library(name: "Backprop", targets: ["Backprop"])],
+    products: [
+        .library(name: "Backprop", targets: ["Backprop"]),
+        .library(name: "Eddy", targets: ["Eddy"]),
+        .library(name: "EddyCombine", targets: ["EddyCombine"]),
+        .library(name: "EddyServer", targets: ["EddyServer"]),
+        .executable(name: "eddy", targets: ["EddyCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.4"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/OpenCombine/OpenCombine", from: "0.14.0"),
+        .package(url: "https://github.com/swhitty/FlyingFox", .upToNextMinor(from: "0.27.1")),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
     targets: [
         // The mathematics: synchronous, deterministic, no clock, no input or output.
         .target(name: "Backprop"),
+
+        // What people embed: samples, learner, pipeline, models. Neither NIO nor a web server.
+        .target(
+            name: "Eddy",
+            dependencies: [
+                "Backprop",
+                .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+
+        // OpenCombine publishers over the same broadcasts.
+        .target(name: "EddyCombine", dependencies: ["Eddy", .product(name: "OpenCombine", package: "OpenCombine")]),
+
+        // The TCP feed and the web side.
+        .target(name: "CEpoll"),
+        .target(
+            name: "EddyServer",
+            dependencies: [
+                "Eddy",
+                .target(name: "CEpoll", condition: .when(platforms: [.linux, .android])),
+                .product(name: "FlyingFox", package: "FlyingFox"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            resources: [.embedInCode("Dashboard/dashboard.html")]),
+
+        // The command line.
+        .executableTarget(
+            name: "EddyCommand",
+            dependencies: [
+                "EddyServer", "EddyCombine",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
+
         .testTarget(name: "BackpropTests", dependencies: ["Backprop"], resources: [.copy("Fixtures")]),
+        .testTarget(name: "EddyTests", dependencies: ["Eddy"], resources: [.copy("Fixtures")]),
+        .testTarget(name: "EddyCombineTests", dependencies: ["EddyCombine"]),
+        .testTarget(
+            name: "EddyServerTests",
+            dependencies: ["EddyServer", .product(name: "FlyingFox", package: "FlyingFox")]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,227 @@
+// The model file: everything that affects the future, so that learning on gives the same bits as
+// never having stopped.
+//
+//     "EDDYMODL"            8 bytes
+//     version               u32, little-endian as all here
+//     length of the header  u32
+//     header                JSON: configuration, schema, head, scaling, metrics, step
+//     parameters            u64 count, then float32: for each layer W (outputs, inputs) row-major, then b
+//     momenta               u64 count, then float32 in the same order; 0 without momentum
+//     checksum              u64: FNV-1a of all bytes before it
+//
+// Written beside its name, flushed to the disk, then renamed: a crash leaves the old file or the new
+// one, never half of one.
+
+import Backprop
+import Foundation
+
+/// A model file that was not taken, and why.
+public struct ModelFileError: Error, Hashable, CustomStringConvertible {
+    public let description: String
+}
+
+enum ModelFile {
+    static let magic = Array("EDDYMODL".utf8)
+    static let version: UInt32 = 1
+
+    /// What is in the header.
+    private struct Header: Codable {
+        var arithmetic: Int
+        var configuration: Configuration
+        var schema: Schema?
+        var inputs: Int?
+        var head: HeadRecord?
+        var scaler: FeatureScaler?
+        var metrics: Metrics
+    }
+
+    private struct HeadRecord: Codable {
+        var task: LearningTask
+        var classes: ClassTable
+        var targets: RunningMoments
+        var outputs: Int
+        var loss: Loss
+        var step: UInt64
+        var gradientNorms: [Float]
+    }
+
+    // MARK: Saving
+
+    static func encode(_ learner: Learner, schema: Schema?) throws -> [UInt8] {
+        let record = learner.head.map { head in
+            HeadRecord(
+                task: head.task, classes: head.classes, targets: head.targets, outputs: head.network.outputs,
+                loss: head.network.loss, step: head.network.step, gradientNorms: head.network.smoothedGradientNorms)
+        }
+        let header = Header(
+            arithmetic: Network.arithmeticVersion, configuration: learner.configuration, schema: schema,
+            inputs: learner.inputs, head: record, scaler: learner.scaler, metrics: learner.metrics)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        let json = try encoder.encode(header)
+
+        var bytes = magic
+        append(version, to: &bytes)
+        append(UInt32(json.count), to: &bytes)
+        bytes.append(contentsOf: json)
+        append(learner.network?.flatParameters ?? [], to: &bytes)
+        append(learner.network?.flatVelocity ?? [], to: &bytes)
+        append(checksum(bytes[...]), to: &bytes)
+        return bytes
+    }
+
+    static func save(_ learner: Learner, schema: Schema?, to path: String) throws {
+        let bytes = try encode(learner, schema: schema)
+        let temporary = path + ".\(ProcessInfo.processInfo.processIdentifier).tmp"
+        func fail(_ what: String) -> ModelFileError {
+            let reason = String(cString: strerror(errno))
+            unlink(temporary)
+            return ModelFileError(description: "cannot save the model to \(path): \(what): \(reason)")
+        }
+        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard file >= 0 else { throw fail("open") }
+        var written = 0
+        while written < bytes.count {
+            let count = bytes.withUnsafeBytes { write(file, $0.baseAddress! + written, bytes.count - written) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                let error = fail("write")
+                close(file)
+                throw error
+            }
+            written += count
+        }
+        guard fsync(file) == 0, close(file) == 0 else { throw fail("flush") }
+        guard rename(temporary, path) == 0 else { throw fail("rename") }
+        let folder = open(
+            (path as NSString).deletingLastPathComponent.isEmpty ? "." : (path as NSString).deletingLastPathComponent,
+            O_RDONLY)
+        if folder >= 0 {
+            fsync(folder)
+            close(folder)
+        }
+    }
+
+    // MARK: Loading
+
+    static func load(_ path: String) throws -> (Learner, Schema?) {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw ModelFileError(description: "cannot read the model \(path): no such file, or it may not be read")
+        }
+        do {
+            return try decode([UInt8](data))
+        } catch let error as ModelFileError {
+            throw ModelFileError(description: "cannot read the model \(path): \(error.description)")
+        }
+    }
+
+    static func decode(_ bytes: [UInt8]) throws -> (Learner, Schema?) {
+        guard bytes.starts(with: magic) else { throw ModelFileError(description: "it is not an Eddy model") }
+        guard bytes.count >= 32 else { throw ModelFileError(description: "it is cut short (\(bytes.count) bytes)") }
+        var reader = Reader(bytes: bytes[8...])
+        let fileVersion: UInt32 = try reader.integer()
+        guard fileVersion == version else {
+            throw ModelFileError(description: "its version is \(fileVersion), and this program reads \(version)")
+        }
+        var tail = Reader(bytes: bytes[(bytes.count - 8)...])
+        let expected: UInt64 = try tail.integer()
+        guard checksum(bytes[..<(bytes.count - 8)]) == expected else {
+            throw ModelFileError(description: "its checksum does not match: it is damaged or cut short")
+        }
+        let length: UInt32 = try reader.integer()
+        let json = try reader.take(Int(length))
+        let parameters = try reader.floats()
+        let velocity = try reader.floats()
+
+        let decoder = JSONDecoder()
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        let header: Header
+        do {
+            header = try decoder.decode(Header.self, from: Data(json))
+        } catch {
+            throw ModelFileError(description: "its header does not make sense: \(error)")
+        }
+        guard header.arithmetic == Network.arithmeticVersion else {
+            throw ModelFileError(
+                description: "it was learned with arithmetic \(header.arithmetic), and this program has "
+                    + "\(Network.arithmeticVersion): the same bits could not follow")
+        }
+        do {
+            return (try learner(header, parameters, velocity), header.schema)
+        } catch let error as ArchitectureError {
+            throw ModelFileError(description: error.description)
+        }
+    }
+
+    private static func learner(_ header: Header, _ parameters: [Float], _ velocity: [Float]) throws -> Learner {
+        let learner = try Learner(header.configuration)
+        var head: Head?
+        if let record = header.head, let inputs = header.inputs {
+            let configuration = header.configuration
+            let output = Layer.dense(record.outputs, configuration.outputActivation)
+            let network = try Network(
+                inputs: inputs, layers: configuration.hiddenLayers + [output], loss: record.loss,
+                optimizer: configuration.optimizer, initialization: configuration.initialization,
+                seed: configuration.seed)
+            guard parameters.count == network.parameterCount, record.gradientNorms.count == network.layers.count,
+                velocity.isEmpty || velocity.count == network.parameterCount
+            else { throw ModelFileError(description: "its weights do not fit its layers") }
+            network.flatParameters = parameters
+            if !velocity.isEmpty { network.flatVelocity = velocity }
+            network.restore(step: record.step, gradientNorms: record.gradientNorms)
+            head = Head(task: record.task, classes: record.classes, network: network, targets: record.targets)
+        }
+        learner.restore(inputs: header.inputs, head: head, scaler: header.scaler, metrics: header.metrics)
+        return learner
+    }
+
+    // MARK: Bytes
+
+    static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+        bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
+    }
+
+    private static func append(_ integer: some FixedWidthInteger, to bytes: inout [UInt8]) {
+        withUnsafeBytes(of: integer.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+
+    private static func append(_ floats: [Float], to bytes: inout [UInt8]) {
+        append(UInt64(floats.count), to: &bytes)
+        for float in floats { append(float.bitPattern, to: &bytes) }
+    }
+
+    private struct Reader {
+        var bytes: ArraySlice<UInt8>
+
+        mutating func take(_ count: Int) throws -> ArraySlice<UInt8> {
+            guard count >= 0, bytes.count >= count else { throw ModelFileError(description: "it is cut short") }
+            defer { bytes = bytes.dropFirst(count) }
+            return bytes.prefix(count)
+        }
+
+        mutating func integer<Integer: FixedWidthInteger>() throws -> Integer {
+            try take(Integer.bitWidth / 8).reversed().reduce(0) { ($0 << 8) | Integer($1) }
+        }
+
+        mutating func floats() throws -> [Float] {
+            let count: UInt64 = try integer()
+            guard count <= UInt64(bytes.count / 4) else { throw ModelFileError(description: "it is cut short") }
+            return try (0..<count).map { _ in Float(bitPattern: try integer()) }
+        }
+    }
+}
+
+extension Learner {
+    /// A learner that goes on where a saved one stopped, to the bit, and its schema.
+    ///
+    /// - Throws: ``ModelFileError`` with the reason.
+    public static func load(_ path: String) throws -> (learner: Learner, schema: Schema?) { try ModelFile.load(path) }
+
+    /// Writes everything that affects the future to a file, whole or not at all.
+    ///
+    /// - Throws: ``ModelFileError`` with the reason; a file that was there before is then unchanged.
+    public func save(schema: Schema?, to path: String) throws { try ModelFile.save(self, schema: schema, to: path) }
+}

@@ -1,0 +1,61 @@
+// Labels from their bytes, without allocating for a class that was seen before.
+
+/// Reads label cells. A number is a number; anything else is the name of a class.
+struct LabelReader: Sendable {
+    /// The longest class name, in bytes.
+    static let longest = 256
+
+    /// Recent names that are too long to live inside a `String` value itself.
+    private var recent: [(bytes: [UInt8], label: Label)] = []
+
+    /// - Throws: ``SampleError``, its line and column still to be filled in, for a name that cannot be one.
+    mutating func read(_ bytes: UnsafeBufferPointer<UInt8>) throws(SampleError) -> Label {
+        guard !bytes.isEmpty else { return .none }
+        if isNumeric(bytes[0]) {
+            switch DecimalNumber.parse(bytes.baseAddress!, count: bytes.count) {
+            case .success(let value): return .number(value + 0)  // −0 becomes 0
+            case .failure(.outOfRange): throw wrong(bytes, expected: "a number within ±3.4e38")
+            case .failure(.notANumber): break
+            }
+        }
+        return try readName(bytes)
+    }
+
+    /// The label as a class's name, even where it is a number in quotes.
+    mutating func readName(_ bytes: UnsafeBufferPointer<UInt8>) throws(SampleError) -> Label {
+        for entry in recent where entry.bytes.elementsEqual(bytes) { return entry.label }
+        let expected = "a number or a class name"
+        guard bytes.count <= LabelReader.longest else {
+            throw wrong(bytes, expected: expected + " of at most \(LabelReader.longest) bytes")
+        }
+        guard let name = String(validating: bytes, as: UTF8.self),
+            !name.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
+        else { throw wrong(bytes, expected: expected + " in UTF-8") }
+        guard !LabelReader.isNotFinite(name) else {
+            throw wrong(bytes, expected: expected + ", or nothing for no label")
+        }
+        guard name.first != " ", name.last != " " else {
+            throw wrong(bytes, expected: expected + " without blanks around it")
+        }
+        if bytes.count > 15 {
+            if recent.count == 64 { recent.removeFirst(32) }
+            recent.append((Array(bytes), .text(name)))
+        }
+        return .text(name)
+    }
+
+    private func wrong(_ bytes: UnsafeBufferPointer<UInt8>, expected: String) -> SampleError {
+        SampleError(line: 0, field: "label", expected: expected, got: SampleError.excerpt(bytes))
+    }
+
+    private func isNumeric(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "+")
+            || byte == UInt8(ascii: ".")
+    }
+
+    /// What other programs write for a number that is none: not a class by that name.
+    private static func isNotFinite(_ name: String) -> Bool {
+        let bare = name.lowercased().drop { $0 == "-" || $0 == "+" }
+        return ["nan", "inf", "infinity"].contains(String(bare))
+    }
+}

@@ -1,0 +1,257 @@
+// From bytes to samples: lines, format, directives.
+//
+// A pure state machine: bytes in, a chunk and the events between its samples out; no clock, no input
+// or output, so that it can be fed drip by drip in a test. It splits lines itself because the formats'
+// parsers read straight from the received buffer; only a line that a buffer's end cuts in two is copied.
+//
+// Nothing is fixed by a line that is not a sample: the format is recognised anew from each line, and the
+// schema left open, until the connection's first valid one.
+
+/// The text formats of samples.
+public enum SampleFormat: String, Sendable, Hashable, Codable, CaseIterable {
+    /// Comma-separated values, with or without a header.
+    case csv
+    /// One JSON object or array a line.
+    case json
+}
+
+/// Which column is the label.
+public enum LabelColumn: Sendable, Hashable, Codable {
+    /// The one named label, target, class or y; else the last.
+    case automatic
+    case name(String)
+    /// Counted from 1; from the end where negative.
+    case position(Int)
+}
+
+/// What a decoder found beside samples, in its place among them.
+public struct DecodedEvent: Sendable, Hashable {
+    public enum Kind: Sendable, Hashable {
+        /// A line that is no sample. It changed nothing.
+        case rejected(SampleError)
+        /// A line that begins with `!`, without it.
+        case directive(String)
+        /// The stream is none of ours (an HTTP request, say): its sender is told why, and nothing more is read.
+        case foreign(String)
+    }
+
+    /// How many of the chunk's samples came before.
+    public let index: Int
+    public let line: Int
+    public let kind: Kind
+}
+
+/// Some samples of a stream, and the events between them.
+public struct DecodedChunk: Sendable {
+    public internal(set) var samples: SampleChunk
+    /// The line of each sample, counted from 1.
+    public internal(set) var lines: [Int] = []
+    public internal(set) var events: [DecodedEvent] = []
+
+    public var isEmpty: Bool { samples.isEmpty && events.isEmpty }
+}
+
+/// Turns the bytes of one connection or file into chunks of samples.
+///
+///     var decoder = SampleDecoder(schema: session.schema)
+///     var bytes = Array("x,y,label\n0.5,1,true\n".utf8)[...]
+///     let chunk = decoder.decode(&bytes)   // one sample, inputs x and y
+///     let rest = decoder.finish()          // a last line without newline, if there is one
+public struct SampleDecoder: Sendable {
+    /// The longest text line, in bytes.
+    public static let defaultLineLimit = 1 << 20
+
+    private let claim: SchemaClaim
+    private let lineLimit: Int
+    private var format: SampleFormat?
+    private var isFormatFixed: Bool
+    private var csv: CSVReader
+    private var json: JSONLinesReader
+
+    /// The beginning of a line whose end has not come yet.
+    private var carry: [UInt8] = []
+    private var isDiscarding = false
+    private var isForeign = false
+    private var line = 0
+    private var chunk = DecodedChunk(samples: SampleChunk(inputs: 0))
+
+    /// - Parameters:
+    ///   - format: nil recognises it from the lines.
+    ///   - schema: who decides what the inputs are; a session's own.
+    ///   - lineLimit: the longest line in bytes; a longer one is discarded to its newline with one error.
+    public init(
+        format: SampleFormat? = nil, label: LabelColumn = .automatic, schema: SchemaClaim,
+        lineLimit: Int = SampleDecoder.defaultLineLimit
+    ) {
+        self.format = format
+        self.isFormatFixed = format != nil
+        self.claim = schema
+        self.lineLimit = lineLimit
+        self.csv = CSVReader(label: label)
+        self.json = JSONLinesReader(label: label)
+    }
+
+    /// Takes bytes up to `limit` samples and returns what is in them; what was taken is removed from `bytes`.
+    public mutating func decode(_ bytes: inout ArraySlice<UInt8>, limit: Int = .max) -> DecodedChunk {
+        let (chunk, used) = bytes.withUnsafeBufferPointer { decode($0, limit: limit) }
+        bytes = bytes.dropFirst(used)
+        return chunk
+    }
+
+    /// The same for bytes elsewhere; returns how many were taken (all, unless the limit was reached).
+    public mutating func decode(
+        _ bytes: UnsafeBufferPointer<UInt8>, limit: Int = .max
+    ) -> (chunk: DecodedChunk, used: Int) {
+        begin()
+        guard let start = bytes.baseAddress else { return (take(), 0) }
+        let end = start + bytes.count
+        var cursor = start
+        while cursor < end, chunk.samples.count < limit, chunk.events.count < limit, !isForeign {
+            guard let newline = findNewline(cursor, end) else {
+                keep(cursor, end)
+                cursor = end
+                break
+            }
+            if isDiscarding {
+                isDiscarding = false
+            } else if !carry.isEmpty {
+                keep(cursor, newline)
+                if isDiscarding { isDiscarding = false } else { processCarry() }
+            } else {
+                process(UnsafeBufferPointer(start: cursor, count: newline - cursor))
+            }
+            cursor = newline + 1
+        }
+        return (take(), isForeign ? bytes.count : cursor - start)
+    }
+
+    /// The end of the stream: the last line, where no newline ended it.
+    public mutating func finish() -> DecodedChunk {
+        begin()
+        if !isDiscarding, !carry.isEmpty, !isForeign { processCarry() }
+        return take()
+    }
+
+    // MARK: Lines
+
+    private mutating func begin() {
+        chunk = DecodedChunk(samples: SampleChunk(inputs: claim.current?.inputs.count ?? 0))
+    }
+
+    private mutating func take() -> DecodedChunk {
+        defer { chunk = DecodedChunk(samples: SampleChunk(inputs: 0)) }
+        return chunk
+    }
+
+    private mutating func keep(_ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) {
+        if isDiscarding { return }
+        let bytes = UnsafeBufferPointer(start: start, count: end - start)
+        guard carry.count + bytes.count <= lineLimit else {
+            let beginning = Array(carry.prefix(16)) + bytes.prefix(16)
+            beginning.withUnsafeBufferPointer { tooLong($0) }
+            carry = []
+            isDiscarding = true
+            return
+        }
+        carry.append(contentsOf: bytes)
+    }
+
+    private mutating func tooLong(_ beginning: UnsafeBufferPointer<UInt8>) {
+        line += 1
+        if line == 1, FormatRecognition.beginsAsHTTP(beginning) { return refuse() }
+        reject(
+            SampleError(line: line, expected: "a line of at most \(lineLimit) bytes", got: "a longer one, discarded"))
+    }
+
+    private mutating func processCarry() {
+        let whole = carry
+        carry.removeAll(keepingCapacity: true)
+        whole.withUnsafeBufferPointer { process($0) }
+    }
+
+    private mutating func process(_ bytes: UnsafeBufferPointer<UInt8>) {
+        guard bytes.count <= lineLimit else { return tooLong(bytes) }
+        line += 1
+        var text = bytes
+        if text.last == UInt8(ascii: "\r") { text = UnsafeBufferPointer(rebasing: text.dropLast()) }
+        if line == 1, text.starts(with: [0xEF, 0xBB, 0xBF]) { text = UnsafeBufferPointer(rebasing: text.dropFirst(3)) }
+        guard let first = text.first else { return }
+        if line == 1, FormatRecognition.isHTTPRequest(text) { return refuse() }
+        if first == UInt8(ascii: "!") {
+            if let directive = String(validating: text.dropFirst(), as: UTF8.self), directive.utf8.count <= 4096 {
+                obey(directive)
+            } else {
+                reject(SampleError(line: line, expected: "a directive in UTF-8", got: SampleError.excerpt(text)))
+            }
+            return
+        }
+        do throws(SampleError) {
+            try read(text)
+        } catch {
+            reject(error)
+        }
+    }
+
+    @inline(__always)
+    private mutating func read(_ text: UnsafeBufferPointer<UInt8>) throws(SampleError) {
+        if !isFormatFixed {
+            switch FormatRecognition.recognise(text) {
+            case .format(let recognised): format = recognised
+            case .unsupported(let name):
+                throw SampleError(
+                    line: line, expected: "CSV or JSON lines", got: "what looks like \(name), which is not read yet")
+            }
+        }
+        let isSample =
+            switch format! {
+            case .csv: try csv.read(text, line: line, into: &chunk.samples, claim: claim)
+            case .json: try json.read(text, line: line, into: &chunk.samples, claim: claim)
+            }
+        if isSample {
+            isFormatFixed = true
+            chunk.lines.append(line)
+        }
+    }
+
+    private mutating func refuse() {
+        isForeign = true
+        let why = "this is the feed, not the web side: expected samples, got an HTTP request"
+        chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .foreign(why)))
+    }
+
+    private mutating func reject(_ error: SampleError) {
+        chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .rejected(error)))
+    }
+
+    /// `!format …` is the decoder's own; all other directives are handed on.
+    private mutating func obey(_ directive: String) {
+        let words = directive.split(separator: " ")
+        guard words.first == "format" else {
+            chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .directive(directive)))
+            return
+        }
+        guard words.count == 2, let named = SampleFormat(rawValue: String(words[1])) else {
+            let names = SampleFormat.allCases.map(\.rawValue).joined(separator: " or ")
+            let given = words.dropFirst().joined(separator: " ")
+            reject(SampleError(line: line, field: "format", expected: names, got: given))
+            return
+        }
+        format = named
+        isFormatFixed = true
+    }
+}
+
+/// The next newline, or nil.
+@inline(__always)
+func findNewline(_ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) -> UnsafePointer<UInt8>? {
+    guard start < end, let found = memchr(start, 0x0A, end - start) else { return nil }
+    return UnsafePointer(found.assumingMemoryBound(to: UInt8.self))
+}
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif

@@ -1,0 +1,91 @@
+// What a learner can be told; told nothing, it finds out.
+
+import Backprop
+
+/// What is learned from the labels.
+public enum LearningTask: String, Sendable, Hashable, Codable, CaseIterable {
+    case regression
+    case classification
+}
+
+/// How a learner is set up. Every default is for a stream that nobody has seen before.
+///
+///     var configuration = Configuration()
+///     configuration.hiddenLayers = [.dense(64, .tanh)]
+public struct Configuration: Sendable, Hashable, Codable {
+    /// The layers between inputs and outputs.
+    public var hiddenLayers: [Layer] = [.dense(32, .relu)]
+    /// What the outputs do with their sums; cross-entropies want identity.
+    public var outputActivation: Activation = .identity
+    /// nil: softmax cross-entropy for classes, squared error for regression.
+    public var loss: Loss?
+    /// nil: found from the labels.
+    public var task: LearningTask?
+    /// The classes in the order of the outputs. nil: found, and an output added for each new one.
+    public var classes: [String]?
+    /// A fixed number of outputs. nil: as many as there are classes, and one in reserve.
+    public var outputs: Int?
+    /// The most classes that are taken from a stream.
+    public var classLimit = 1024
+    /// Standardise features, and regression targets, by their running mean and deviation.
+    public var scaling = true
+    public var optimizer: Optimizer = .sgd(0.1, clip: 4)
+    public var initialization: Initialization = .automatic
+    public var seed: UInt64 = 1
+    /// Initial parameters, for each layer W (outputs, inputs) row-major, then b.
+    public var initialParameters: [Float]?
+    /// The samples over which recent metrics are taken.
+    public var recentWindow = 1000
+
+    public init() {}
+
+    /// A network given whole, its last layer included.
+    public init(layers: [Layer], loss: Loss, optimizer: Optimizer = .sgd(0.05), seed: UInt64 = 1) {
+        hiddenLayers = Array(layers.dropLast())
+        outputs = layers.last?.outputs ?? 0
+        outputActivation = layers.last?.activation ?? .identity
+        self.loss = loss
+        self.optimizer = optimizer
+        self.seed = seed
+        if loss.isCrossEntropy { task = .classification }
+    }
+
+    /// The loss for a task.
+    func loss(for task: LearningTask) -> Loss {
+        loss ?? (task == .classification ? .crossEntropy : .squared)
+    }
+
+    /// Throws with a sentence where the settings contradict each other.
+    public func validate() throws(ArchitectureError) {
+        try optimizer.validate()
+        if task == .regression, let loss, loss.isCrossEntropy {
+            throw ArchitectureError("regression with a cross-entropy loss: expected squared or huber")
+        }
+        if task == .regression, classes != nil { throw ArchitectureError("regression has no classes") }
+        if let classes {
+            guard Set(classes).count == classes.count else { throw ArchitectureError("a class is named twice") }
+            guard classes.count >= 2 else { throw ArchitectureError("\(classes.count) classes: expected at least 2") }
+            if let outputs, loss == .crossEntropy || loss == nil, outputs != classes.count {
+                throw ArchitectureError("\(outputs) outputs for \(classes.count) classes: expected as many")
+            }
+            if let loss, loss != .crossEntropy, classes.count != 2 {
+                throw ArchitectureError(
+                    "\(classes.count) classes with a loss for one output: expected 2, or softmax cross-entropy")
+            }
+        }
+        if let outputs, outputs != 1, let loss, loss != .crossEntropy {
+            throw ArchitectureError("\(outputs) outputs with \(loss): a sample has one label, so expected 1 output")
+        }
+        guard (2...65_536).contains(classLimit) else {
+            throw ArchitectureError("class limit \(classLimit): expected 2 to 65536")
+        }
+        guard (1...1_000_000).contains(recentWindow) else {
+            throw ArchitectureError("a window of \(recentWindow): expected 1 to 1000000 samples")
+        }
+        // The layers themselves: with the fewest outputs that the loss can have.
+        let loss = loss ?? .crossEntropy
+        let outputs = outputs ?? classes?.count ?? 2
+        let head = Layer.dense(loss == .crossEntropy ? outputs : 1, outputActivation)
+        try Network.validate(inputs: 1, layers: hiddenLayers + [head], loss: loss)
+    }
+}

@@ -1,0 +1,182 @@
+// The head: what the labels are, and which output each belongs to.
+//
+// A stream does not say beforehand what its labels are. The first decides: text, or a whole number
+// from −1 to 31, means classes; any other number means regression. A class that was never seen
+// gets an output; a number that cannot be a class turns a numeric classification into
+// regression. Both happen before the sample is scored.
+
+import Backprop
+
+/// The classes found so far.
+struct ClassTable: Sendable, Hashable, Codable {
+    private(set) var names: [String] = []
+    private var indices: [String: Int] = [:]
+    /// Whether every name is a number, so that the labels could still turn out to be a regression's.
+    private(set) var isNumeric = true
+    /// The index of each whole number from −1 to 31, −1 where it is no class.
+    private var small = [Int32](repeating: -1, count: 33)
+
+    init(_ names: [String] = []) {
+        for name in names { append(name) }
+    }
+
+    mutating func append(_ name: String) {
+        indices[name] = names.count
+        if let number = Float(name), ClassTable.name(of: number) == name {
+            if let slot = ClassTable.slot(number) { small[slot] = Int32(names.count) }
+        } else {
+            isNumeric = false
+        }
+        names.append(name)
+    }
+
+    @inline(__always)
+    func index(of number: Float) -> Int? {
+        if let slot = ClassTable.slot(number) {
+            let index = small[slot]
+            return index >= 0 ? Int(index) : nil
+        }
+        return indices[ClassTable.name(of: number)]
+    }
+
+    func index(of name: String) -> Int? { indices[name] }
+
+    /// A number as a class's name: 3, not 3.0.
+    static func name(of number: Float) -> String {
+        number == number.rounded() && abs(number) < 1e7 ? String(Int(number)) : "\(number)"
+    }
+
+    /// Whether a number may begin a classification.
+    static func isClassLike(_ number: Float) -> Bool { slot(number) != nil }
+
+    @inline(__always)
+    private static func slot(_ number: Float) -> Int? {
+        guard number >= -1, number <= 31 else { return nil }
+        let whole = Int(number)
+        return Float(whole) == number ? whole + 1 : nil
+    }
+}
+
+/// The task, its classes, and the network whose outputs they are. A value, so that a change can be taken back.
+struct Head {
+    var task: LearningTask
+    var classes: ClassTable
+    var network: Network
+    var targets = RunningMoments()
+}
+
+/// What a label asks of the head.
+enum LabelMeaning {
+    /// A class index or a value; NaN for no label.
+    case target(Float)
+    case newClass(String)
+    /// A number that is no class, in a classification that was numeric so far.
+    case regression
+    case rejected(expected: String, got: String)
+}
+
+extension Head {
+    @inline(__always)
+    func meaning(of label: Label, configuration: Configuration) -> LabelMeaning {
+        switch (label, task) {
+        case (.none, _): return .target(.nan)
+        case (.number(let value), .regression): return .target(value)
+        case (.text(let name), .regression):
+            return .rejected(expected: "a number, since the task is regression", got: name)
+        case (.text(let name), .classification):
+            if let index = classes.index(of: name) { return .target(Float(index)) }
+            return unseen(name, configuration)
+        case (.number(let value), .classification):
+            if let index = classes.index(of: value) { return .target(Float(index)) }
+            let fits = ClassTable.isClassLike(value) || !classes.isNumeric
+            if !fits, configuration.task == nil, configuration.classes == nil, configuration.outputs == nil {
+                return .regression
+            }
+            return unseen(ClassTable.name(of: value), configuration)
+        }
+    }
+
+    private func unseen(_ name: String, _ configuration: Configuration) -> LabelMeaning {
+        let room = configuration.classes?.count ?? fixedOutputs(configuration) ?? configuration.classLimit
+        if classes.names.count < room { return .newClass(name) }
+        let known = classes.names.prefix(12).joined(separator: ", ") + (classes.names.count > 12 ? ", …" : "")
+        return .rejected(expected: "one of the \(classes.names.count) classes \(known)", got: name)
+    }
+
+    /// The classes that a fixed number of outputs has room for.
+    private func fixedOutputs(_ configuration: Configuration) -> Int? {
+        if network.loss != .crossEntropy { return 2 }
+        return configuration.outputs
+    }
+
+    /// Gives a new class its output: the one in reserve, begun anew from the seed. Where outputs are not fixed, another
+    /// takes its place in reserve.
+    mutating func addClass(_ name: String, configuration: Configuration) throws(ArchitectureError) {
+        let index = classes.names.count
+        classes.append(name)
+        guard network.loss == .crossEntropy else { return }
+        let outputs = configuration.classes == nil && configuration.outputs == nil ? max(2, index + 2) : network.outputs
+        network = try network.replacingHead(outputs: outputs, loss: network.loss, keepingOutputs: true)
+        network.reinitializeOutput(index)
+    }
+
+    /// Turns a numeric classification into regression: a new output, and target statistics from the classes counted.
+    mutating func becomeRegression(_ metrics: Metrics, configuration: Configuration) throws(ArchitectureError) {
+        network = try network.replacingHead(
+            outputs: 1, loss: configuration.loss(for: .regression), keepingOutputs: false)
+        for (name, count) in zip(classes.names, metrics.classCounts) {
+            for _ in 0..<min(count, 1_000_000) { targets.update(Double(Float(name) ?? 0)) }
+        }
+        task = .regression
+        classes = ClassTable()
+    }
+}
+
+extension Configuration {
+    /// The head for a stream of `inputs` features whose first label is this one; nil without a label.
+    func head(inputs: Int, firstLabel: Label) throws(ArchitectureError) -> Head? {
+        let task: LearningTask
+        var known = classes ?? []
+        switch (self.task, firstLabel) {
+        case (_, .none): return nil
+        case (let given?, _): task = given
+        case (nil, .text): task = .classification
+        case (nil, .number(let value)):
+            task = classes != nil || ClassTable.isClassLike(value) ? .classification : .regression
+        }
+        let loss = loss(for: task)
+        if task == .classification, classes == nil { known = impliedClasses(firstLabel, loss) }
+        let outputs =
+            switch (task, loss) {
+            case (.classification, .crossEntropy): self.outputs ?? classes?.count ?? 2
+            default: 1
+            }
+        let layers = hiddenLayers + [Layer.dense(outputs, outputActivation)]
+        let network = try Network(
+            inputs: inputs, layers: layers, loss: loss, optimizer: optimizer, initialization: initialization, seed: seed
+        )
+        if let initialParameters {
+            guard initialParameters.count == network.parameterCount else {
+                throw ArchitectureError(
+                    "\(initialParameters.count) initial weights for \(network.parameterCount) parameters "
+                        + "(\(([inputs] + layers.map(\.outputs)).map(String.init).joined(separator: "-")))")
+            }
+            network.flatParameters = initialParameters
+        }
+        return Head(task: task, classes: ClassTable(known), network: network)
+    }
+
+    /// Classes that the first label and a fixed number of outputs imply, so that output k is class k.
+    private func impliedClasses(_ label: Label, _ loss: Loss) -> [String] {
+        let pairs = [["0", "1"], ["-1", "1"], ["false", "true"]]
+        let name: String
+        switch label {
+        case .none: return []
+        case .text(let text): name = text
+        case .number(let value): name = ClassTable.name(of: value)
+        }
+        if loss != .crossEntropy { return pairs.first { $0.contains(name) } ?? [] }
+        if let outputs, let index = Int(name), (0..<outputs).contains(index) { return (0..<outputs).map { String($0) } }
+        return []
+    }
+}

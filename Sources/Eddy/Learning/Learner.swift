@@ -1,0 +1,387 @@
+// The learner: predict, score, learn, for one sample after another.
+//
+// Synchronous and deterministic; sessions make it safe to share. What does not depend on the weights
+// (the meaning of labels, the scaling of features and targets) is prepared for a run of samples,
+// which then go through the network in one call; order and arithmetic are those of one sample at
+// a time, so any split of a stream into chunks gives the same bits. A run ends where a label changes the
+// head, and a sample that the network rejects is taken back out of the scaling.
+
+import Backprop
+
+/// Learns from chunks of samples, and finds task, classes and scale by itself.
+///
+/// A class, because it holds megabytes and is changed in place; not `Sendable`. ``LearningSession`` shares one.
+///
+///     let learner = try Learner()
+///     let steps = learner.learn(chunk)
+///     steps.meanLoss
+public final class Learner {
+    public let configuration: Configuration
+    public internal(set) var metrics: Metrics
+    var head: Head?
+    var scaler: FeatureScaler?
+    /// Features a sample, where they are known beforehand.
+    var expectedInputs: Int?
+    var inputs: Int? { head?.network.inputs ?? expectedInputs }
+
+    private var buffers: RunBuffers?
+    /// Found out from a sample that is not learned yet.
+    private var discoveries: [String] = []
+    /// Called with a sentence for everything that is found out.
+    public var onDiscovery: ((String) -> Void)?
+
+    /// - Throws: ``ArchitectureError`` where the configuration contradicts itself.
+    public init(_ configuration: Configuration = Configuration()) throws(ArchitectureError) {
+        try configuration.validate()
+        self.configuration = configuration
+        metrics = Metrics(recentWindow: configuration.recentWindow)
+    }
+
+    public var task: LearningTask? { head?.task }
+    public var classes: [String] { head?.classes.names ?? [] }
+    public var network: Network? { head?.network }
+    /// Samples learned so far.
+    public var step: UInt64 { metrics.learned }
+
+    // MARK: Learning
+
+    /// Predicts and scores every sample, and learns those that have a label, in order.
+    ///
+    /// A sample that does not fit is rejected (see ``StepChunk/rejections``) and changes nothing.
+    public func learn(_ chunk: SampleChunk) -> StepChunk {
+        var steps = StepChunk(stepsBefore: step)
+        steps.reserve(chunk.count)
+        var first = 0
+        var before: (Head?, Metrics)?  // from before a change that sample `first` asked for
+        while first < chunk.count {
+            switch meaning(of: chunk.labels[first], features: chunk.inputs) {
+            case .rejected(let expected, let got):
+                takeBack(&before)
+                steps.reject(SampleError(line: first + 1, field: "label", expected: expected, got: got))
+                first += 1
+            case .newClass, .regression:
+                if before == nil { before = (head, metrics) }
+                if !classes.isEmpty { steps.classes = classes }  // of the steps so far, should it become regression
+                if let error = changeHead(for: chunk.labels[first], inputs: chunk.inputs) {
+                    takeBack(&before)
+                    steps.reject(
+                        SampleError(
+                            line: first + 1, field: "label", expected: "a label that can be learned",
+                            got: error.description))
+                    first += 1
+                }
+            case .target:
+                let end = run(chunk, from: first, &steps)
+                if end == first {
+                    takeBack(&before)
+                    steps.reject(
+                        SampleError(
+                            line: first + 1, expected: "a sample whose prediction, loss and gradient are finite",
+                            got: "one beyond; scale the features or lower the learning rate"))
+                    first += 1
+                } else {
+                    first = end
+                    before = nil
+                    announce()
+                }
+            }
+        }
+        if !classes.isEmpty { steps.classes = classes }
+        return steps
+    }
+
+    /// Changes back what a rejected sample changed.
+    private func takeBack(_ before: inout (Head?, Metrics)?) {
+        guard let state = before else { return }
+        (head, metrics) = state
+        if head == nil { scaler = nil }
+        before = nil
+        discoveries = []
+    }
+
+    private func announce() {
+        guard !discoveries.isEmpty else { return }
+        for discovery in discoveries { onDiscovery?(discovery) }
+        discoveries = []
+    }
+
+    private func meaning(of label: Label, features: Int) -> LabelMeaning {
+        if let inputs, features != inputs {
+            return .rejected(expected: "\(inputs) features", got: "\(features) features")
+        }
+        if let head { return head.meaning(of: label, configuration: configuration) }
+        if case .none = label {
+            return .rejected(expected: "a label, since nothing has been learned yet", got: "none")
+        }
+        return .regression  // any change: the head does not exist yet
+    }
+
+    /// Begins the head, or grows or turns it for a label.
+    private func changeHead(for label: Label, inputs: Int) -> ArchitectureError? {
+        do throws(ArchitectureError) {
+            guard var head else {
+                head = try configuration.head(inputs: inputs, firstLabel: label)
+                if let head { discoveries.append(Learner.describe(head, inputs: inputs)) }
+                return nil
+            }
+            switch head.meaning(of: label, configuration: configuration) {
+            case .newClass(let name):
+                try head.addClass(name, configuration: configuration)
+                discoveries.append("class \(head.classes.names.count) found: \(name), at sample \(step + 1)")
+            case .regression:
+                try head.becomeRegression(metrics, configuration: configuration)
+                metrics = Metrics(recentWindow: configuration.recentWindow, continuing: metrics.learned)
+                discoveries.append(
+                    "labels are not classes: the head is rebuilt for regression at sample \(step + 1)")
+            case .target, .rejected: break
+            }
+            self.head = head
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private static func describe(_ head: Head, inputs: Int) -> String {
+        let widths = ([inputs] + head.network.layers.map(\.outputs)).map { String($0) }.joined(separator: "-")
+        return "\(head.task.rawValue) found: \(inputs) inputs, network \(widths), \(head.network.optimizer)"
+    }
+
+    // MARK: A run of samples
+
+    /// Learns samples from `first` until one needs the head changed or is rejected, and returns the first not done:
+    /// `first` itself where the network rejected it.
+    private func run(_ chunk: SampleChunk, from first: Int, _ steps: inout StepChunk) -> Int {
+        guard let head, let inputs else { return first }
+        let network = head.network
+        let longest = RunBuffers.longest(network)
+        if buffers == nil || buffers!.serves(network) == false { buffers = RunBuffers(network, count: longest) }
+        let buffers = buffers!
+        if scaler == nil, configuration.scaling { scaler = FeatureScaler(inputs: inputs) }
+        scaler?.mark()
+        let targetsBefore = head.targets
+        var targets = head.targets
+        let scalesTargets = configuration.scaling && head.task == .regression
+
+        var count = 0
+        chunk.features.withUnsafeBufferPointer { features in
+            while first + count < chunk.count, count < longest {
+                guard
+                    case .target(let target) = head.meaning(
+                        of: chunk.labels[first + count], configuration: configuration)
+                else { break }
+                let x = features.baseAddress! + (first + count) * inputs
+                let row = buffers.inputs + count * network.inputStride
+                prepare(x, isLabelled: !target.isNaN, into: row, inputs)
+                if scalesTargets {
+                    buffers.offsets[count] = targets.mean
+                    buffers.scales[count] = targets.scale
+                    buffers.targets[count] = Float((Double(target) - targets.mean) / targets.scale)
+                    if !target.isNaN { targets.update(Double(target)) }
+                } else {
+                    buffers.targets[count] = target
+                }
+                buffers.weights[count] = chunk.weights.isEmpty ? 1 : chunk.weights[first + count]
+                count += 1
+            }
+        }
+
+        let done = network.run(
+            NetworkChunk(
+                count: count, inputs: UnsafePointer(buffers.inputs), targets: UnsafePointer(buffers.targets),
+                weights: chunk.weights.isEmpty ? nil : UnsafePointer(buffers.weights), predictions: buffers.predictions,
+                losses: buffers.losses))
+        if done < count {
+            // As if the rest had never been seen: the statistics again, of the samples done.
+            scaler?.rollBack()
+            targets = targetsBefore
+            chunk.features.withUnsafeBufferPointer { features in
+                for i in 0..<done where !buffers.targets[i].isNaN {
+                    scaler?.update(features.baseAddress! + (first + i) * inputs)
+                    if scalesTargets, case .number(let value) = chunk.labels[first + i] {
+                        targets.update(Double(value))
+                    }
+                }
+            }
+        }
+        self.head!.targets = targets
+        record(chunk, first, done, head, scalesTargets, buffers, &steps)
+        return first + done
+    }
+
+    @inline(__always)
+    private func prepare(
+        _ x: UnsafePointer<Float>, isLabelled: Bool, into row: UnsafeMutablePointer<Float>, _ inputs: Int
+    ) {
+        if scaler != nil {
+            if isLabelled { scaler!.update(x) }
+            scaler!.scale(x, into: row)
+        } else {
+            row.update(from: x, count: inputs)
+        }
+    }
+
+    private func record(
+        _ chunk: SampleChunk, _ first: Int, _ done: Int, _ head: Head, _ scalesTargets: Bool, _ buffers: RunBuffers,
+        _ steps: inout StepChunk
+    ) {
+        let outputs = head.network.outputs
+        let known = head.classes.names.count
+        for i in 0..<done {
+            let isLabelled = !buffers.targets[i].isNaN
+            var loss = buffers.losses[i]
+            let p = buffers.predictions + i * outputs
+            switch head.task {
+            case .classification:
+                let (index, probability) = Learner.likeliest(p, outputs: outputs, known: known)
+                steps.append(prediction: Float(index), probability: probability, loss: loss)
+                if isLabelled {
+                    let target = Int(buffers.targets[i])
+                    metrics.scoreClass(target, isCorrect: index == target, loss: loss)
+                }
+            case .regression:
+                var value = p[0]
+                if scalesTargets {
+                    let scale = buffers.scales[i]
+                    value = Learner.finite(Double(value) * scale + buffers.offsets[i])
+                    loss = Learner.finite(Double(loss) * scale * scale)
+                }
+                steps.append(prediction: value, probability: .nan, loss: loss)
+                if isLabelled, case .number(let target) = chunk.labels[first + i] {
+                    metrics.scoreValue(target, prediction: value, loss: loss)
+                }
+            }
+        }
+    }
+
+    /// The nearest Float that is finite: targets about 10³⁰ have squares that are not.
+    @inline(__always)
+    private static func finite(_ value: Double) -> Float {
+        let bound = Double(Float.greatestFiniteMagnitude)
+        return Float(min(max(value, -bound), bound))
+    }
+
+    /// The likeliest of the classes that are known, and its probability.
+    @inline(__always)
+    static func likeliest(_ p: UnsafePointer<Float>, outputs: Int, known: Int) -> (index: Int, probability: Float) {
+        if outputs == 1 {
+            let q = min(max(p[0], 0), 1)  // squared error's outputs may leave [0, 1]
+            return q > 0.5 && known > 1 ? (1, q) : (0, 1 - q)
+        }
+        var best = 0
+        for k in 1..<max(known, 1) where p[k] > p[best] { best = k }
+        return (best, p[best])
+    }
+
+    // MARK: Predicting
+
+    /// What the learner says of features, changing nothing. Shape: (inputs).
+    ///
+    /// - Throws: ``SampleError`` where they do not fit, or nothing has been learned yet.
+    public func predict(_ features: [Float]) throws(SampleError) -> Prediction {
+        var chunk = SampleChunk(inputs: features.count)
+        try chunk.append(Sample(features))
+        guard head != nil else {
+            throw SampleError(
+                line: 1, expected: "a labelled sample first: nothing has been learned yet", got: "a question")
+        }
+        let steps = learn(chunk)  // without a label nothing is learned
+        if let rejection = steps.rejections.first { throw rejection.error }
+        return steps.prediction(at: 0)!
+    }
+
+    /// The features as the network sees them. Shape: (inputs).
+    public func scaled(_ features: [Float]) -> [Float] {
+        guard let scaler, scaler.count > 0 else { return features }
+        var row = features
+        features.withUnsafeBufferPointer { x in scaler.scale(x.baseAddress!, into: &row) }
+        return row
+    }
+
+    /// The output of a label's class; nil where it is not known, and for regression.
+    public func classIndex(of label: Label) -> Int? {
+        guard let head, head.task == .classification else { return nil }
+        switch label {
+        case .none: return nil
+        case .number(let value): return head.classes.index(of: value)
+        case .text(let name): return head.classes.index(of: name)
+        }
+    }
+
+    /// A regression target as the network sees it.
+    public func scaledTarget(_ value: Float) -> Float {
+        guard configuration.scaling, let targets = head?.targets, head?.task == .regression else { return value }
+        return Float((Double(value) - targets.mean) / targets.scale)
+    }
+
+    /// What a loaded model sets.
+    func restore(inputs: Int?, head: Head?, scaler: FeatureScaler?, metrics: Metrics) {
+        expectedInputs = inputs
+        self.head = head
+        self.scaler = scaler
+        self.metrics = metrics
+    }
+}
+
+/// Flat buffers for a run of samples, kept from run to run.
+private final class RunBuffers {
+    private let inputStride: Int
+    private let outputs: Int
+    private let block: AlignedBuffer
+    let inputs: UnsafeMutablePointer<Float>  // (count, inputStride)
+    let targets: UnsafeMutablePointer<Float>  // (count)
+    let weights: UnsafeMutablePointer<Float>  // (count)
+    let losses: UnsafeMutablePointer<Float>  // (count)
+    let predictions: UnsafeMutablePointer<Float>  // (count, outputs)
+    /// The mean and deviation by which each target was scaled.
+    let offsets: UnsafeMutablePointer<Double>
+    let scales: UnsafeMutablePointer<Double>
+
+    init(_ network: Network, count: Int) {
+        inputStride = network.inputStride
+        outputs = network.outputs
+        block = AlignedBuffer(count: count * (inputStride + 3 + outputs))
+        inputs = block.floats
+        targets = inputs + count * inputStride
+        weights = targets + count
+        losses = weights + count
+        predictions = losses + count
+        offsets = .allocate(capacity: count)
+        scales = .allocate(capacity: count)
+    }
+
+    deinit {
+        offsets.deallocate()
+        scales.deallocate()
+    }
+
+    func serves(_ network: Network) -> Bool { network.inputStride == inputStride && network.outputs == outputs }
+
+    /// The samples of one run: no more than stay in the cache, whatever the width.
+    static func longest(_ network: Network) -> Int {
+        min(256, max(1, 65_536 / (network.inputStride + network.outputs)))
+    }
+}
+
+extension StepChunk {
+    mutating func reserve(_ count: Int) {
+        predictions.reserveCapacity(count)
+        probabilities.reserveCapacity(count)
+        losses.reserveCapacity(count)
+    }
+
+    @inline(__always)
+    mutating func append(prediction: Float, probability: Float, loss: Float) {
+        predictions.append(prediction)
+        probabilities.append(probability)
+        losses.append(loss)
+        if !loss.isNaN { learned += 1 }
+    }
+
+    mutating func reject(_ error: SampleError) {
+        rejections.append((losses.count, error))
+        predictions.append(.nan)
+        probabilities.append(.nan)
+        losses.append(.nan)
+    }
+}

@@ -1,0 +1,48 @@
+// What came of a chunk of samples.
+
+/// The steps of a chunk: a prediction and a loss for each sample, from before it was learned.
+///
+/// All arrays run along the chunk's samples.
+public struct StepChunk: Sendable {
+    /// Learned samples before this chunk; the first one learned here is step `stepsBefore + 1`.
+    public let stepsBefore: UInt64
+    /// The value, or the index of the class; NaN where the sample was rejected.
+    public internal(set) var predictions: [Float] = []
+    /// The predicted class's probability; NaN for regression and where the sample was rejected.
+    public internal(set) var probabilities: [Float] = []
+    /// Nats, or squared units of the target; NaN where the sample was not learned.
+    public internal(set) var losses: [Float] = []
+    /// Samples that the learner did not take, by index, and why. They changed nothing.
+    public internal(set) var rejections: [(index: Int, error: SampleError)] = []
+    /// The names of the classes.
+    public internal(set) var classes: [String] = []
+    /// Samples learned.
+    public internal(set) var learned = 0
+
+    init(stepsBefore: UInt64) { self.stepsBefore = stepsBefore }
+
+    public var count: Int { losses.count }
+    /// Samples that had no label: predicted, not learned.
+    public var predicted: Int { count - learned - rejections.count }
+
+    /// The mean loss of the samples learned, or nil where there were none.
+    public var meanLoss: Double? {
+        guard learned > 0 else { return nil }
+        return losses.reduce(0) { $1.isNaN ? $0 : $0 + Double($1) } / Double(learned)
+    }
+
+    /// What was predicted for one sample; nil where it was rejected.
+    public func prediction(at index: Int) -> Prediction? {
+        guard !predictions[index].isNaN else { return nil }
+        guard !probabilities[index].isNaN else { return .value(predictions[index]) }
+        return .class(classes[Int(predictions[index])], probability: probabilities[index])
+    }
+}
+
+/// What a learner says of a sample.
+public enum Prediction: Sendable, Hashable {
+    /// A regression's value, in the target's units.
+    case value(Float)
+    /// The likeliest class and its probability.
+    case `class`(String, probability: Float)
+}

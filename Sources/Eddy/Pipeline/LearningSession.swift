@@ -1,0 +1,200 @@
+// A session: one learner that many tasks may share.
+//
+// An actor, so that chunks from any number of connections are learned one after another. Its host
+// may choose the executor: a server that learns on its feed's own event loop answers a lone
+// sample without a hop between threads. What can be asked without waiting (the schema, the
+// broadcasts) is outside the actor.
+
+import Backprop
+import Logging
+
+/// Learns from samples, tells its losses, and answers questions.
+///
+///     let session = try LearningSession()
+///     for try await steps in samples.learned(by: session) { print(steps.meanLoss ?? 0) }
+///     try await session.predict([5.1, 3.5, 1.4, 0.2])
+public actor LearningSession {
+    /// Windows of losses, for any number of subscribers; none of them slows learning.
+    public nonisolated let losses = Broadcast<LossWindow>()
+    /// Every sample's loss.
+    public nonisolated let everyLoss = Broadcast<LossSeries>()
+    /// Who decides what the inputs are.
+    public nonisolated let schema: SchemaClaim
+
+    private let learner: Learner
+    private var counts = SampleCounts()
+    private let logger: Logger
+    private let executor: any SerialExecutor
+
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// - Parameters:
+    ///   - schema: the inputs, where they are known beforehand.
+    ///   - executor: where the session runs; nil for one of its own.
+    /// - Throws: ``ArchitectureError`` where the configuration contradicts itself.
+    public init(
+        _ configuration: Configuration = Configuration(), schema: Schema? = nil, executor: (any SerialExecutor)? = nil,
+        logger: Logger = Logger(label: "eddy.session", factory: { _ in SwiftLogNoOpLogHandler() })
+    ) throws(ArchitectureError) {
+        self.init(
+            learner: try Learner(configuration), schema: SchemaClaim(schema), executor: executor, logger: logger)
+    }
+
+    /// A session with a network given whole.
+    ///
+    ///     try LearningSession(inputs: 4, layers: [.dense(16, .relu), .dense(3)], loss: .crossEntropy,
+    ///                         optimizer: .sgd(0.05))
+    public init(
+        inputs: Int, layers: [Layer], loss: Loss, optimizer: Optimizer = .sgd(0.05), scaling: Bool = true,
+        seed: UInt64 = 1
+    ) throws(ArchitectureError) {
+        try Network.validate(inputs: inputs, layers: layers, loss: loss)
+        var configuration = Configuration(layers: layers, loss: loss, optimizer: optimizer, seed: seed)
+        configuration.scaling = scaling
+        try self.init(configuration, schema: Schema(inputs: inputs))
+    }
+
+    init(learner: sending Learner, schema: SchemaClaim, executor: (any SerialExecutor)?, logger: Logger) {
+        self.learner = learner
+        self.schema = schema
+        self.executor = executor ?? SessionExecutor()
+        self.logger = logger
+        learner.onDiscovery = { logger.info("\($0)") }
+    }
+
+    // MARK: Learning
+
+    /// Predicts, scores and learns every sample of a chunk, in order.
+    @discardableResult
+    public func learn(_ chunk: SampleChunk) -> StepChunk {
+        if learner.network == nil, chunk.inputs > 0, !chunk.isEmpty {
+            learner.expectedInputs = schema.claim(Schema(inputs: chunk.inputs)).inputs.count
+        }
+        let steps = learner.learn(chunk)
+        counts.learned += UInt64(steps.learned)
+        counts.predicted += UInt64(steps.predicted)
+        counts.rejected += UInt64(steps.rejections.count)
+        for rejection in steps.rejections { counts.note(rejection.error, source: nil) }
+        publish(steps)
+        return steps
+    }
+
+    /// Predicts, scores and learns one sample.
+    ///
+    /// - Throws: ``SampleError`` where it does not fit; it then changed nothing.
+    @discardableResult
+    public func learn(_ sample: Sample) throws(SampleError) -> StepChunk {
+        let steps = learn(try SampleChunk([sample]))
+        if let rejection = steps.rejections.first { throw rejection.error }
+        return steps
+    }
+
+    /// What the learner says of features, changing nothing. Shape: (inputs).
+    ///
+    /// - Throws: ``SampleError`` where they do not fit, or nothing has been learned yet.
+    public func predict(_ features: [Float]) throws(SampleError) -> Prediction { try learner.predict(features) }
+
+    /// Counts samples that a decoder could not take, so that they are seen where the losses are.
+    public func note(rejected errors: some Sequence<SampleError>, source: String) {
+        for error in errors {
+            counts.rejected += 1
+            counts.note(error, source: source)
+        }
+        if losses.hasSubscribers, let window = presentWindow() { losses.publish(window) }
+    }
+
+    /// Where things stand, as a window without samples; nil before the task is known.
+    public func presentWindow() -> LossWindow? {
+        learner.task.map { task in
+            LossWindow(
+                step: learner.step, count: 0, last: 0, mean: 0, min: 0, max: 0, missed: 0,
+                metrics: learner.metrics.summary(for: task), task: task, rejected: counts.rejected)
+        }
+    }
+
+    private func publish(_ steps: StepChunk) {
+        guard steps.learned > 0, let task = learner.task else { return }
+        if losses.hasSubscribers {
+            var window = LossWindow(
+                step: learner.step, count: steps.learned, last: 0, mean: 0, min: .infinity, max: -.infinity, missed: 0,
+                metrics: learner.metrics.summary(for: task), task: task, rejected: counts.rejected)
+            for loss in steps.losses where !loss.isNaN {
+                let loss = Double(loss)
+                window.last = loss
+                window.mean += loss
+                window.min = min(window.min, loss)
+                window.max = max(window.max, loss)
+            }
+            window.mean /= Double(steps.learned)
+            losses.publish(window)
+        }
+        everyLoss.publish(
+            LossSeries(first: steps.stepsBefore + 1, values: steps.losses.filter { !$0.isNaN }, missed: 0))
+    }
+
+    /// Ends every subscription.
+    public func finish() {
+        losses.finish()
+        everyLoss.finish()
+    }
+
+    // MARK: Looking
+
+    /// Samples so far, by what became of them.
+    public var sampleCounts: SampleCounts { counts }
+
+    /// Weights, norms and metrics at this moment: a copy, made when asked for.
+    public func snapshot() -> Snapshot { Snapshot(learner, schema: schema.current, counts: counts) }
+
+    /// A snapshot now and after each change, as often as the subscriber asks for the next; what it has no time for is
+    /// never copied.
+    public nonisolated var snapshots: SnapshotSequence { SnapshotSequence(session: self) }
+
+    /// Everything that affects the future, for a file.
+    public func save(to path: String) throws { try ModelFile.save(learner, schema: schema.current, to: path) }
+
+    /// Calls `body` with the learner, on the session's executor.
+    public func withLearner<Result: Sendable>(_ body: @Sendable (Learner) throws -> Result) rethrows -> Result {
+        try body(learner)
+    }
+
+    /// A session that goes on where a saved one stopped, to the bit.
+    ///
+    /// - Throws: ``ModelFileError`` where the file cannot be read, with its reason.
+    public static func load(
+        _ path: String, executor: (any SerialExecutor)? = nil,
+        logger: Logger = Logger(label: "eddy.session", factory: { _ in SwiftLogNoOpLogHandler() })
+    ) throws -> LearningSession {
+        let (learner, schema) = try ModelFile.load(path)
+        let known = schema ?? learner.inputs.map { Schema(inputs: $0) }
+        return LearningSession(learner: learner, schema: SchemaClaim(known), executor: executor, logger: logger)
+    }
+
+    /// How many samples a chunk may hold so that learning it takes about a millisecond and nobody waits longer.
+    public var chunkLimit: Int {
+        let parameters = learner.network?.parameterCount ?? 1024
+        return max(1, min(1024, 2_000_000 / (parameters + 200)))
+    }
+}
+
+/// Samples, by what became of them.
+public struct SampleCounts: Sendable, Hashable, Codable {
+    public var learned: UInt64 = 0
+    public var predicted: UInt64 = 0
+    public var rejected: UInt64 = 0
+    /// The newest rejections, at most 10.
+    public private(set) var latestRejections: [RejectedSample] = []
+
+    public var accepted: UInt64 { learned + predicted }
+
+    mutating func note(_ error: SampleError, source: String?) {
+        if latestRejections.count == 10 { latestRejections.removeFirst() }
+        latestRejections.append(RejectedSample(error: error, source: source))
+    }
+}
+
+/// A sample that was not taken, and where it came from.
+public struct RejectedSample: Sendable, Hashable, Codable {
+    public var error: SampleError
+    public var source: String?
+}

@@ -1,0 +1,109 @@
+// A copy of what a learner is at one moment.
+
+import Backprop
+
+/// Weights, norms, metrics and what was found out, at one step.
+public struct Snapshot: Sendable, Codable {
+    public struct Layer: Sendable, Codable {
+        public var inputs: Int
+        public var outputs: Int
+        public var activation: Activation
+        /// Shape: (inputs, outputs), row-major.
+        public var weights: [Float]
+        /// Shape: (outputs).
+        public var bias: [Float]
+        public var norms: LayerNorms
+    }
+
+    public var step: UInt64
+    /// Changes that came since the subscriber's last snapshot and are in this one.
+    public var missed = 0
+    /// Empty before the first sample.
+    public var layers: [Layer]
+    public var schema: Schema?
+    public var task: LearningTask?
+    public var classes: [String]
+    public var metrics: MetricsSummary
+    public var counts: SampleCounts
+    public var loss: Loss?
+    /// What the layers' gradient norms say, where they are not healthy.
+    public var gradientHealth: GradientHealth
+
+    init(_ learner: Learner, schema: Schema?, counts: SampleCounts) {
+        step = learner.step
+        task = learner.task
+        classes = learner.classes
+        metrics = learner.metrics.summary(for: learner.task)
+        loss = learner.network?.loss
+        self.schema = schema
+        self.counts = counts
+        layers = []
+        if let network = learner.network {
+            let norms = network.layerNorms
+            var inputs = network.inputs
+            for (index, layer) in network.layers.enumerated() {
+                layers.append(
+                    Layer(
+                        inputs: inputs, outputs: layer.outputs, activation: layer.activation,
+                        weights: network.weights(of: index), bias: network.bias(of: index), norms: norms[index]))
+                inputs = layer.outputs
+            }
+        }
+        gradientHealth = GradientHealth(layers.map(\.norms.gradient))
+    }
+
+    public var parameterCount: Int { layers.reduce(0) { $0 + $1.weights.count + $1.bias.count } }
+}
+
+/// Whether the error reaches the first layers, and at a size that they can learn from.
+public enum GradientHealth: String, Sendable, Codable {
+    case healthy
+    /// The first layer's gradient is a thousandth of the last one's or less (Hochreiter 1991): ReLU, fewer layers or
+    /// other initial weights help.
+    case vanishing
+    /// A gradient beyond 10³: a smaller learning rate or clipping helps.
+    case exploding
+
+    /// - Parameter norms: smoothed gradient norms, first layer first.
+    public init(_ norms: [Float]) {
+        if norms.contains(where: { !($0 <= 1e3) }) {
+            self = .exploding
+        } else if norms.count > 1, let first = norms.first, let last = norms.last, last > 1e-12, first < last * 1e-3 {
+            self = .vanishing
+        } else {
+            self = .healthy
+        }
+    }
+}
+
+/// Snapshots at their subscriber's pace: each is taken when the subscriber asks for it. See
+/// ``LearningSession/snapshots``.
+public struct SnapshotSequence: AsyncSequence, Sendable {
+    public typealias Failure = Never
+
+    let session: LearningSession
+
+    public func makeAsyncIterator() -> Iterator {
+        Iterator(session: session, changes: session.losses.makeAsyncIterator())
+    }
+
+    public struct Iterator: AsyncIteratorProtocol, Sendable {
+        let session: LearningSession
+        var changes: Broadcast<LossWindow>.Iterator
+        var isFirst = true
+
+        public mutating func next() async -> Snapshot? { await next(isolation: nil) }
+
+        public mutating func next(isolation actor: isolated (any Actor)?) async -> Snapshot? {
+            var missed = 0
+            if !isFirst {
+                guard let change = await changes.next(isolation: actor) else { return nil }
+                missed = change.missed
+            }
+            isFirst = false
+            var snapshot = await session.snapshot()
+            snapshot.missed = missed
+            return snapshot
+        }
+    }
+}

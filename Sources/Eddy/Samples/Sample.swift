@@ -1,0 +1,119 @@
+// A sample, its label, and the flat chunk in which samples travel.
+
+/// What a sample should have been.
+public enum Label: Sendable, Hashable {
+    /// The sample is predicted and not learned.
+    case none
+    /// A number: a regression target, or a class that is written as a whole number.
+    case number(Float)
+    /// The name of a class.
+    case text(String)
+}
+
+extension Label: ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral,
+    ExpressibleByBooleanLiteral
+{
+    public init(floatLiteral value: Float) { self = .number(value) }
+    public init(integerLiteral value: Int) { self = .number(Float(value)) }
+    public init(stringLiteral value: String) { self = .text(value) }
+    public init(booleanLiteral value: Bool) { self = .text(value ? "true" : "false") }
+}
+
+/// One sample, for those who make them one at a time.
+///
+///     let sample = Sample([5.1, 3.5, 1.4, 0.2], label: "setosa")
+public struct Sample: Sendable, Hashable {
+    /// Shape: (inputs). All must be finite.
+    public var features: [Float]
+    public var label: Label
+    /// Importance: scales the sample's update. Finite, at least 0.
+    public var weight: Float
+    /// The sender's own name for the sample; it comes back in `json` replies.
+    public var id: String?
+
+    public init(_ features: [Float], label: Label = .none, weight: Float = 1, id: String? = nil) {
+        self.features = features
+        self.label = label
+        self.weight = weight
+        self.id = id
+    }
+}
+
+/// Samples in flat arrays: what decoders make, what travels, and what learners loop over.
+///
+/// Moving a sample between tasks costs more than learning from it, so they move by the chunk. A chunk
+/// is transport only: learning updates after every sample, and any split into chunks gives equal bits.
+///
+///     var chunk = SampleChunk(inputs: 2)
+///     try chunk.append(Sample([0.5, -1], label: 1))
+public struct SampleChunk: Sendable {
+    /// Features a sample.
+    public let inputs: Int
+    /// Shape: (count, inputs), row-major; all finite.
+    public internal(set) var features: [Float] = []
+    /// Shape: (count).
+    public internal(set) var labels: [Label] = []
+    /// Shape: (count), or empty where every weight is 1.
+    public internal(set) var weights: [Float] = []
+    /// Index in the chunk → the sender's id, for samples that have one.
+    public internal(set) var identifiers: [Int: String] = [:]
+
+    public init(inputs: Int) { self.inputs = inputs }
+
+    /// - Throws: ``SampleError`` at the first sample that does not fit.
+    public init(_ samples: some Collection<Sample>) throws(SampleError) {
+        self.init(inputs: samples.first?.features.count ?? 0)
+        for sample in samples { try append(sample) }
+    }
+
+    public var count: Int { labels.count }
+    public var isEmpty: Bool { labels.isEmpty }
+
+    /// - Throws: ``SampleError`` where the number of features differs or a number is not finite; the chunk is unchanged.
+    public mutating func append(_ sample: Sample) throws(SampleError) {
+        guard sample.features.count == inputs else {
+            throw SampleError(
+                line: count + 1, expected: "\(inputs) features", got: "\(sample.features.count) features")
+        }
+        for (j, feature) in sample.features.enumerated() where !feature.isFinite {
+            throw SampleError(line: count + 1, column: j + 1, expected: "finite number", got: "\(feature)")
+        }
+        if case .number(let value) = sample.label, !value.isFinite {
+            throw SampleError(line: count + 1, field: "label", expected: "finite number", got: "\(value)")
+        }
+        guard sample.weight.isFinite, sample.weight >= 0 else {
+            throw SampleError(
+                line: count + 1, field: "weight", expected: "number, at least 0", got: "\(sample.weight)")
+        }
+        features.append(contentsOf: sample.features)
+        finish(label: sample.label, weight: sample.weight, id: sample.id)
+    }
+
+    /// Completes a row whose features are already in place.
+    @inline(__always)
+    mutating func finish(label: Label, weight: Float = 1, id: String? = nil) {
+        if weight != 1 || !weights.isEmpty {
+            if weights.isEmpty { weights = Array(repeating: 1, count: labels.count) }
+            weights.append(weight)
+        }
+        if let id { identifiers[labels.count] = id }
+        labels.append(label)
+    }
+
+    /// The same samples, to be predicted and not learned.
+    public func withoutLabels() -> SampleChunk {
+        var chunk = self
+        chunk.labels = Array(repeating: .none, count: count)
+        return chunk
+    }
+
+    /// Samples `range` as a chunk of their own.
+    public subscript(range: Range<Int>) -> SampleChunk {
+        var part = SampleChunk(inputs: inputs)
+        part.features = Array(features[range.lowerBound * inputs..<range.upperBound * inputs])
+        part.labels = Array(labels[range])
+        if !weights.isEmpty { part.weights = Array(weights[range]) }
+        for (index, id) in identifiers where range.contains(index) { part.identifiers[index - range.lowerBound] = id }
+        return part
+    }
+}
