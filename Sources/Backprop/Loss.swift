@@ -75,6 +75,16 @@ public enum Loss: Sendable, Hashable, Codable {
         return exponentials.map { $0 / sum }
     }
 
+    /// What people call it.
+    public var name: String {
+        switch self {
+        case .squared: "squared"
+        case .huber(let delta): "huber(\(delta))"
+        case .binaryCrossEntropy: "binaryCrossEntropy"
+        case .crossEntropy: "crossEntropy"
+        }
+    }
+
     /// Whether the outputs are logits of probabilities, so that the loss is told in nats.
     public var isCrossEntropy: Bool {
         switch self {

@@ -1,0 +1,46 @@
+// Files and standard input, a block at a time; and where words to people go.
+
+import Foundation
+
+enum InputFile {
+    /// Calls `body` with each block of the file until it returns false. `-` is standard input.
+    static func read(_ path: String, _ body: ([UInt8]) throws -> Bool) throws {
+        let handle: Int32
+        if path == "-" {
+            handle = STDIN_FILENO
+        } else {
+            handle = open(path, O_RDONLY | O_CLOEXEC)
+            guard handle >= 0 else { throw CommandError("cannot read \(path): \(String(cString: strerror(errno)))") }
+        }
+        defer { if path != "-" { close(handle) } }
+        while true {
+            var count = 0
+            let block = [UInt8](unsafeUninitializedCapacity: 1 << 18) { buffer, filled in
+                count = Foundation.read(handle, buffer.baseAddress!, buffer.count)
+                filled = max(0, count)
+            }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw CommandError("cannot read \(path): \(String(cString: strerror(errno)))")
+            }
+            if count == 0 { return }
+            guard try body(block) else { return }
+        }
+    }
+
+    /// The size of a file in bytes; nil where it has none, as a pipe.
+    static func size(_ path: String) -> Int? {
+        var info = stat()
+        guard path != "-", stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return nil }
+        return Int(info.st_size)
+    }
+}
+
+enum Terminal {
+    /// Whether standard error is a terminal, where a line can be drawn over.
+    static var isInteractive: Bool { isatty(STDERR_FILENO) == 1 }
+
+    static func complain(_ text: String) { write(text + "\n") }
+
+    static func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+}

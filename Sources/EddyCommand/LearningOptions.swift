@@ -1,0 +1,207 @@
+// Options that set up a learner. Each overrides what would be found out from the stream.
+
+import ArgumentParser
+import Eddy
+import Foundation
+
+extension Activation: ExpressibleByArgument {}
+extension LearningTask: ExpressibleByArgument {}
+extension Initialization: ExpressibleByArgument {}
+extension SampleFormat: ExpressibleByArgument {}
+
+struct LearningOptions: ParsableArguments {
+    @Option(help: "Widths of the hidden layers, such as 64,32; none for no hidden layer. (default: 32)")
+    var layers: Widths?
+
+    @Option(help: "What hidden units do: identity, step, sigmoid, tanh, relu or leakyReLU. (default: relu)")
+    var activation: Activation?
+
+    @Option(help: "What output units do: identity where the loss is a cross-entropy. (default: identity)")
+    var outputActivation: Activation?
+
+    @Option(
+        help: "squared, huber, huber:DELTA, binary-cross-entropy or cross-entropy. (default: found from the labels)")
+    var loss: LossName?
+
+    @Option(help: "regression or classification. (default: found from the labels)")
+    var task: LearningTask?
+
+    @Option(help: "The classes, separated by commas, in the order of the outputs. (default: found from the labels)")
+    var classes: String?
+
+    @Flag(inversion: .prefixedNo, help: "Standardise features, and regression targets, online. (default: --scaling)")
+    var scaling: Bool?
+
+    @Option(help: "The optimizer: sgd. (default: sgd)")
+    var optimizer: OptimizerName?
+
+    @Option(help: "The step size at the first sample. (default: 0.1)")
+    var learningRate: Float?
+
+    @Option(
+        help: """
+            How the step size changes with the samples learned: constant, inverse-time:DECAY, inverse-sqrt:DECAY or \
+            exponential:HALFLIFE. (default: constant)
+            """)
+    var schedule: ScheduleName?
+
+    @Option(help: "Momentum, from 0 to below 1. (default: 0)")
+    var momentum: Float?
+
+    @Option(help: "The longest gradient, over all layers; none for no limit. (default: 4)")
+    var clip: Limit?
+
+    @Option(help: "L2 regularisation of weights. (default: 0)")
+    var l2: Float?
+
+    @Option(help: "The seed of all randomness. (default: 1)")
+    var seed: UInt64?
+
+    @Option(help: "How weights begin: automatic, xavier, he or zeros. (default: automatic)")
+    var initialization: Initialization?
+
+    @Option(
+        help: """
+            A file of initial parameters: float32, little-endian, for each layer W (outputs, inputs) row-major, then b.
+            """,
+        completion: .file())
+    var initialWeights: String?
+
+    @Option(help: "The samples over which recent loss and accuracy are taken. (default: 1000)")
+    var recentWindow: Int?
+
+    /// Whether any of them was given: a loaded model has its own.
+    var isEmpty: Bool {
+        layers == nil && activation == nil && outputActivation == nil && loss == nil && task == nil && classes == nil
+            && scaling == nil && optimizer == nil && learningRate == nil && schedule == nil && momentum == nil
+            && clip == nil && l2 == nil && seed == nil && initialization == nil && initialWeights == nil
+            && recentWindow == nil
+    }
+
+    func configuration() throws -> Configuration {
+        var configuration = Configuration()
+        if layers != nil || activation != nil {
+            let widths = layers?.widths ?? configuration.hiddenLayers.map(\.outputs)
+            configuration.hiddenLayers = widths.map { .dense($0, activation ?? .relu) }
+        }
+        if let outputActivation { configuration.outputActivation = outputActivation }
+        configuration.loss = loss?.loss
+        configuration.task = task
+        if let classes {
+            configuration.classes = classes.split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
+        }
+        if let scaling { configuration.scaling = scaling }
+        if let learningRate { configuration.optimizer.learningRate = learningRate }
+        if let schedule { configuration.optimizer.schedule = schedule.schedule }
+        if let momentum { configuration.optimizer.momentum = momentum }
+        if let clip { configuration.optimizer.clip = clip.value }
+        if let l2 { configuration.optimizer.l2 = l2 }
+        if let seed { configuration.seed = seed }
+        if let initialization { configuration.initialization = initialization }
+        if let recentWindow { configuration.recentWindow = recentWindow }
+        if let initialWeights { configuration.initialParameters = try LearningOptions.floats(initialWeights) }
+        try configuration.validate()
+        return configuration
+    }
+
+    private static func floats(_ path: String) throws -> [Float] {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw CommandError("cannot read the initial weights \(path): no such file, or it may not be read")
+        }
+        guard data.count % 4 == 0 else {
+            throw CommandError("\(path): expected float32 numbers, got \(data.count) bytes, which 4 does not divide")
+        }
+        let floats = data.withUnsafeBytes { bytes in
+            stride(from: 0, to: bytes.count, by: 4).map { offset in
+                Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+            }
+        }
+        guard floats.allSatisfy({ $0.isFinite }) else { throw CommandError("\(path): a number in it is not finite") }
+        return floats
+    }
+}
+
+/// Which columns mean what.
+struct FormatOptions: ParsableArguments {
+    @Option(help: "The samples' format: csv or json. (default: recognised)")
+    var format: SampleFormat?
+
+    @Option(
+        help: """
+            The label's column: a name, or a position counted from 1, from the end where negative. (default: the \
+            one named label, target, class or y; else the last)
+            """)
+    var label: String?
+
+    var labelColumn: LabelColumn {
+        guard let label else { return .automatic }
+        return Int(label).map { .position($0) } ?? .name(label)
+    }
+}
+
+// MARK: - Values that need more than a word
+
+struct Widths: ExpressibleByArgument {
+    let widths: [Int]
+
+    init?(argument: String) {
+        if argument == "none" {
+            widths = []
+            return
+        }
+        let numbers = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+        guard !numbers.isEmpty, numbers.allSatisfy({ $0.map { $0 > 0 } ?? false }) else { return nil }
+        widths = numbers.map { $0! }
+    }
+}
+
+struct LossName: ExpressibleByArgument {
+    let loss: Loss
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ":", maxSplits: 1)
+        switch (parts.first, parts.count) {
+        case ("squared", 1): loss = .squared
+        case ("huber", 1): loss = .huber(delta: 1)
+        case ("huber", 2):
+            guard let delta = Double(parts[1]) else { return nil }
+            loss = .huber(delta: delta)
+        case ("binary-cross-entropy", 1): loss = .binaryCrossEntropy
+        case ("cross-entropy", 1): loss = .crossEntropy
+        default: return nil
+        }
+    }
+}
+
+enum OptimizerName: String, ExpressibleByArgument {
+    case sgd
+}
+
+struct ScheduleName: ExpressibleByArgument {
+    let schedule: Schedule
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ":", maxSplits: 1)
+        let value = parts.count == 2 ? Float(parts[1]) : nil
+        switch (parts.first, value) {
+        case ("constant", nil) where parts.count == 1: schedule = .constant
+        case ("inverse-time", let decay?): schedule = .inverseTime(decay: decay)
+        case ("inverse-sqrt", let decay?): schedule = .inverseSquareRoot(decay: decay)
+        case ("exponential", let halfLife?): schedule = .exponential(halfLife: halfLife)
+        default: return nil
+        }
+    }
+}
+
+struct Limit: ExpressibleByArgument {
+    let value: Float?
+
+    init?(argument: String) {
+        if argument == "none" {
+            value = nil
+        } else {
+            guard let number = Float(argument) else { return nil }
+            value = number
+        }
+    }
+}

@@ -1,0 +1,169 @@
+// eddy serve: the feed, the streams and the dashboard, until a signal.
+
+import ArgumentParser
+import Eddy
+import EddyServer
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+
+extension ReplyStyle: ExpressibleByArgument {}
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Learns from samples sent over TCP or a websocket, and shows it on a page.",
+        discussion: """
+            Pipe samples in with `nc -N 127.0.0.1 7071 < samples.csv`, open http://127.0.0.1:7070/, or watch
+            with `eddy watch`. Nothing needs to be configured. Stops on SIGINT or SIGTERM: what was read is learned,
+            replies are sent, and the model is saved where --save says so.
+            """)
+
+    @OptionGroup var server: ServerOptions
+    @OptionGroup(title: "Learning") var learning: LearningOptions
+    @OptionGroup var log: LogOptions
+
+    func run() async throws {
+        let running = try await RunningServer(server, learning, log)
+        running.announce()
+        try await running.run()
+    }
+}
+
+struct ServerOptions: ParsableArguments {
+    @Option(help: "The address that feed and web side listen on. Others than loopback are open to the network.")
+    var host = "127.0.0.1"
+
+    @Option(help: "The port of the TCP feed; 0 takes a free one.")
+    var port = 7071
+
+    @Option(help: "The port of the dashboard and the streams; 0 takes a free one.")
+    var httpPort = 7070
+
+    @Option(help: "What the feed says back unless a client asks otherwise: summary, predictions, json, acks or none.")
+    var reply: ReplyStyle = .summary
+
+    @Option(help: "The longest text line, in bytes.")
+    var lineLimit = SampleDecoder.defaultLineLimit
+
+    @Option(help: "The most feed connections at once.")
+    var connections = 1024
+
+    @Option(help: "Go on with the model in this file.", completion: .file(extensions: ["eddy"]))
+    var load: String?
+
+    @Option(help: "Save the model to this file when the server stops.", completion: .file(extensions: ["eddy"]))
+    var save: String?
+
+    @OptionGroup var format: FormatOptions
+
+    func validate() throws {
+        for port in [port, httpPort] where !(0...65_535).contains(port) {
+            throw ValidationError("port \(port): expected 0 to 65535")
+        }
+        if lineLimit < 16 { throw ValidationError("line limit \(lineLimit): expected at least 16 bytes") }
+        if connections < 1 { throw ValidationError("connections \(connections): expected at least 1") }
+    }
+}
+
+/// A session with its feed and web side, listening.
+struct RunningServer {
+    let session: LearningSession
+    let feedAddress: SocketAddress
+    private let feed: FeedServer
+    private let web: WebSide
+    private let webTask: Task<(host: String, port: UInt16), any Error>
+    private let services: ServiceGroup
+    private let group: MultiThreadedEventLoopGroup
+    private let save: String?
+    private let logger: Logger
+
+    init(_ options: ServerOptions, _ learning: LearningOptions, _ log: LogOptions, extra: [any Service] = [])
+        async throws
+    {
+        logger = log.logger("eddy")
+        group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let loop = group.next()
+        save = options.save
+        let (session, configuration) = try await RunningServer.session(
+            options.load, learning, loop.executor, log.logger("eddy.session"))
+        self.session = session
+
+        var feedOptions = FeedOptions()
+        feedOptions.format = options.format.format
+        feedOptions.label = options.format.labelColumn
+        feedOptions.reply = options.reply
+        feedOptions.lineLimit = options.lineLimit
+        feedOptions.connectionLimit = options.connections
+        feed = FeedServer(session: session, options: feedOptions, loop: loop, logger: log.logger("eddy.feed"))
+        feedAddress = try await feed.listen(host: options.host, port: options.port)
+        let web = WebSide(
+            session: session, configuration: configuration, options: feedOptions, feed: feed, feedAddress: feedAddress,
+            host: options.host, port: options.httpPort, logger: log.logger("eddy.web"))
+        self.web = web
+        webTask = Task { try await web.waitUntilListening() }
+        // Stopped last first: the feed, so that what was read is learned; then the streams that tell of it.
+        services = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: ([web, feed] + extra).map {
+                    .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
+                },
+                gracefulShutdownSignals: [.sigint, .sigterm], logger: RunningServer.quiet))
+    }
+
+    /// The service group tells each step of its own; only ours are of use to people.
+    private static let quiet = Logger(label: "eddy.services") { _ in SwiftLogNoOpLogHandler() }
+
+    private static func session(
+        _ load: String?, _ learning: LearningOptions, _ executor: any SerialExecutor, _ logger: Logger
+    ) async throws -> (LearningSession, Configuration) {
+        if let load {
+            guard learning.isEmpty else {
+                throw ValidationError("--load brings the model's own settings: leave the other learning options out")
+            }
+            let session = try LearningSession.load(load, executor: executor, logger: logger)
+            return (session, await session.withLearner { $0.configuration })
+        }
+        let configuration = try learning.configuration()
+        return (try LearningSession(configuration, executor: executor, logger: logger), configuration)
+    }
+
+    /// Prints where it listens, once it does.
+    func announce() {
+        Task {
+            guard let (host, port) = try? await webTask.value else { return }
+            let address = "\(feedAddress.ipAddress ?? "?") \(feedAddress.port ?? 0)"
+            print("eddy \(EddyVersion.current)")
+            print("feed       \(address)    nc -N \(address) < samples.csv")
+            print("dashboard  http://\(host):\(port)/")
+            fflush(nil)
+        }
+    }
+
+    /// Serves until a signal; then saves.
+    func run() async throws {
+        do {
+            try await services.run()
+        } catch {
+            if let error = error as? ServiceGroupError { throw await reason(error) }
+            throw error
+        }
+        await session.finish()
+        if let save {
+            try await session.save(to: save)
+            logger.info("model saved to \(save)")
+        }
+        try await group.shutdownGracefully()
+    }
+
+    /// Why a service ended: the web side's own sentence, where it could not listen.
+    private func reason(_ error: ServiceGroupError) async -> any Error {
+        do {
+            _ = try await webTask.value
+            return error
+        } catch let error {
+            return error
+        }
+    }
+}

@@ -1,0 +1,162 @@
+// eddy train: files through the learner, with a progress table and a bar.
+
+import ArgumentParser
+import Eddy
+import Foundation
+import Synchronization
+
+struct Train: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Learns from files or standard input, sample by sample.",
+        discussion: """
+            eddy train samples.csv --epochs 5 --save model.eddy
+            zcat samples.csv.gz | eddy train -
+
+            The table has a line whenever the number of samples has doubled: the mean loss so far, the mean loss since
+            the line before, and the newest sample's label and prediction (made before it was learned).
+            """)
+
+    @Argument(help: "Files of samples; - or nothing for standard input.", completion: .file())
+    var files: [String] = []
+
+    @Option(help: "Rounds over the files.")
+    var epochs = 1
+
+    @Option(help: "Go on with the model in this file.", completion: .file(extensions: ["eddy"]))
+    var load: String?
+
+    @Option(
+        help: "Save the model to this file at the end, or when interrupted.", completion: .file(extensions: ["eddy"]))
+    var save: String?
+
+    @Flag(help: "Tell losses in bits rather than nats.")
+    var bits = false
+
+    @Flag(name: .shortAndLong, help: "Print the last lines only.")
+    var quiet = false
+
+    @OptionGroup var format: FormatOptions
+    @OptionGroup(title: "Learning") var learning: LearningOptions
+
+    func validate() throws {
+        if epochs < 1 { throw ValidationError("epochs \(epochs): expected at least 1") }
+        if epochs > 1, files.isEmpty || files.contains("-") {
+            throw ValidationError("standard input can be read once: give files for more epochs")
+        }
+    }
+
+    func run() throws {
+        let (learner, schema) = try Train.learner(load, learning)
+        Interrupt.watch()
+        let files = files.isEmpty ? ["-"] : files
+        var table = ProgressTable(unit: bits ? .bits : .nats, isQuiet: quiet)
+        var bar = ProgressBar(files: files, epochs: epochs, isQuiet: quiet)
+        var rejected = 0
+        let claim = SchemaClaim(schema)
+        rounds: for _ in 0..<epochs {
+            for file in files {
+                var decoder = SampleDecoder(format: format.format, label: format.labelColumn, schema: claim)
+                try InputFile.read(file) { bytes in
+                    var rest = bytes[...]
+                    while !rest.isEmpty {
+                        let before = rest.count
+                        rejected += learn(decoder.decode(&rest, limit: 4096), learner, file, &table)
+                        bar.advance(bytes: before - rest.count, samples: learner.step)
+                    }
+                    return !Interrupt.isSet
+                }
+                rejected += learn(decoder.finish(), learner, file, &table)
+                if Interrupt.isSet { break rounds }
+            }
+        }
+        bar.finish()
+        table.finish(learner)
+        print(summary(learner, rejected: rejected))
+        if let save {
+            try learner.save(schema: claim.current, to: save)
+            print("saved to     \(save)")
+        }
+        if Interrupt.isSet { throw ExitCode(130) }
+        if learner.step == 0 { throw CommandError("no sample was learned from \(files.joined(separator: ", "))") }
+    }
+
+    static func learner(_ load: String?, _ learning: LearningOptions) throws -> (Learner, Schema?) {
+        guard let load else { return (try Learner(learning.configuration()), nil) }
+        guard learning.isEmpty else {
+            throw ValidationError("--load brings the model's own settings: leave the other learning options out")
+        }
+        return try Learner.load(load)
+    }
+
+    /// Learns a chunk, tells its first errors, and returns how many samples were not taken.
+    private func learn(_ chunk: DecodedChunk, _ learner: Learner, _ file: String, _ table: inout ProgressTable) -> Int {
+        let steps = learner.learn(chunk.samples)
+        table.add(steps, chunk.samples, task: learner.task)
+        var rejected = 0
+        for event in chunk.events {
+            switch event.kind {
+            case .rejected(let error): rejected += complain(error, file, rejected)
+            case .directive(let directive):
+                rejected += complain(
+                    SampleError(line: event.line, expected: "samples", got: "!" + directive), file, rejected)
+            case .foreign(let why):
+                rejected += complain(SampleError(line: event.line, expected: "samples", got: why), file, rejected)
+            }
+        }
+        for rejection in steps.rejections {
+            var error = rejection.error
+            error.line = chunk.lines[rejection.index]
+            rejected += complain(error, file, rejected)
+        }
+        return rejected
+    }
+
+    private func complain(_ error: SampleError, _ file: String, _ count: Int) -> Int {
+        if count < 10 { Terminal.complain("\(file): \(error)") }
+        return 1
+    }
+
+    private func summary(_ learner: Learner, rejected: Int) -> String {
+        let unit: LossUnit = bits ? .bits : .nats
+        let metrics = learner.metrics.summary(for: learner.task)
+        var lines = ["samples      \(learner.step) learned, \(rejected) rejected"]
+        switch learner.task {
+        case .classification:
+            lines.append(
+                "mean loss    \(figure(unit.from(nats: metrics.meanLoss))) \(unit.rawValue) "
+                    + "(labels' entropy \(figure(unit.from(nats: metrics.baseline))))")
+            lines.append(
+                "accuracy     \(figure(metrics.accuracy ?? 0)) (most frequent class \(figure(metrics.majority ?? 0)))")
+            lines.append("classes      \(learner.classes.count): \(learner.classes.prefix(12).joined(separator: ", "))")
+        case .regression:
+            lines.append(
+                "mean loss    \(figure(metrics.meanLoss)) squared units (variance \(figure(metrics.baseline)))")
+            lines.append("MAE, RMSE    \(figure(metrics.mae ?? 0)), \(figure(metrics.rmse ?? 0))")
+        case nil: break
+        }
+        if let network = learner.network {
+            let widths = ([network.inputs] + network.layers.map(\.outputs)).map { String($0) }.joined(separator: "-")
+            lines.append("network      \(widths), \(network.parameterCount) parameters")
+            lines.append("weights      \(String(network.parameterHash, radix: 16)) (hash)")
+        }
+        return lines.joined(separator: "\n")
+    }
+}
+
+/// A number for people: four digits after the point.
+func figure(_ value: Double) -> String { String(format: "%.4f", value) }
+
+/// Whether the user has pressed Ctrl-C; the work then ends in order. A second Ctrl-C ends it at once.
+enum Interrupt {
+    private static let flag = Atomic<Bool>(false)
+
+    static func watch() {
+        flag.store(false, ordering: .relaxed)  // a signal handler must find it made
+        signal(SIGINT) { _ in
+            Interrupt.flag.store(true, ordering: .relaxed)
+            signal(SIGINT, SIG_DFL)
+        }
+    }
+
+    static var isSet: Bool { flag.load(ordering: .relaxed) }
+}

@@ -1,0 +1,200 @@
+// eddy watch: the loss feed in a terminal.
+
+import ArgumentParser
+import Eddy
+import Foundation
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+struct Watch: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Shows a server's loss, metric against baseline, speed and rejected lines in the terminal.")
+
+    @Argument(help: "The server's web address.")
+    var address = "http://127.0.0.1:7070"
+
+    @Option(help: "Seconds between lines where the output is no terminal.")
+    var interval = 1.0
+
+    @Option(help: "Stop after so many messages. (default: never)")
+    var count: Int?
+
+    func run() async throws {
+        let (host, port) = try Watch.split(address)
+        var view = WatchView(interval: interval, source: "\(host):\(port)")
+        var seen = 0
+        for try await event in try await ServerEvents.open(host: host, port: port, path: "/losses") {
+            guard let message = try? JSONDecoder().decode(WatchMessage.self, from: Data(event.utf8)) else { continue }
+            view.show(message)
+            seen += 1
+            if let count, seen >= count { break }
+        }
+        view.finish()
+    }
+
+    private static func split(_ address: String) throws -> (String, Int) {
+        let text = address.contains("://") ? address : "http://" + address
+        guard let parts = URLComponents(string: text), parts.scheme == "http", let host = parts.host, !host.isEmpty
+        else {
+            throw ValidationError("\(address): expected a web address such as http://127.0.0.1:7070")
+        }
+        return (host, parts.port ?? 7070)
+    }
+}
+
+/// What of a loss message is shown.
+struct WatchMessage: Decodable {
+    struct Metrics: Decodable {
+        var accuracy: Double?
+        var majority: Double?
+        var mae: Double?
+        var rmse: Double?
+        var baseline: Double
+    }
+
+    var step: UInt64
+    var count: Int
+    var windowMean: Double?
+    var runningMean: Double
+    var recentMean: Double
+    var unit: String
+    var rejected: UInt64
+    var samplesPerSecond: Double?
+    var metrics: Metrics
+}
+
+/// A few lines drawn over each other on a terminal; a line now and then elsewhere.
+struct WatchView {
+    private let interval: Double
+    private let source: String
+    private let isTerminal = isatty(STDOUT_FILENO) == 1
+    private var curve: [Double] = []
+    private var drawn = 0
+    private var last: ContinuousClock.Instant?
+    private var pending: WatchMessage?
+
+    init(interval: Double, source: String) {
+        self.interval = interval
+        self.source = source
+    }
+
+    mutating func show(_ message: WatchMessage) {
+        if let mean = message.windowMean {
+            curve.append(mean)
+            if curve.count > 60 { curve.removeFirst() }
+        }
+        pending = message
+        let now = ContinuousClock.now
+        let wait = isTerminal ? 0.1 : interval
+        if let last, now - last < .seconds(wait) { return }
+        last = now
+        draw()
+    }
+
+    mutating func finish() { draw() }
+
+    private mutating func draw() {
+        guard let message = pending else { return }
+        pending = nil
+        let lines = isTerminal ? block(message) : [line(message)]
+        if drawn > 0 { print("\u{1B}[\(drawn)A", terminator: "") }
+        for line in lines { print(isTerminal ? "\u{1B}[K" + line : line) }
+        drawn = isTerminal ? lines.count : 0
+        fflush(nil)
+    }
+
+    private func line(_ message: WatchMessage) -> String {
+        "step \(message.step)  loss \(figure(message.runningMean)) recent \(figure(message.recentMean)) \(message.unit)  "
+            + "baseline \(figure(message.metrics.baseline))  \(metric(message))  \(speed(message))  rejected \(message.rejected)"
+    }
+
+    private func block(_ message: WatchMessage) -> [String] {
+        [
+            "eddy at \(source), step \(message.step), \(speed(message)), rejected \(message.rejected)",
+            "loss      \(figure(message.runningMean)) \(message.unit), recent \(figure(message.recentMean)), "
+                + "baseline \(figure(message.metrics.baseline))",
+            "\(metric(message))",
+            sparkline,
+        ]
+    }
+
+    private func metric(_ message: WatchMessage) -> String {
+        let metrics = message.metrics
+        if let accuracy = metrics.accuracy {
+            return "accuracy \(figure(accuracy)) (most frequent class \(figure(metrics.majority ?? 0)))"
+        }
+        return "MAE \(figure(metrics.mae ?? 0)), RMSE \(figure(metrics.rmse ?? 0))"
+    }
+
+    private func speed(_ message: WatchMessage) -> String {
+        message.samplesPerSecond.map { "\(Int($0.rounded())) samples/s" } ?? "– samples/s"
+    }
+
+    private var sparkline: String {
+        let bars = Array("▁▂▃▄▅▆▇█")
+        guard let low = curve.min(), let high = curve.max(), high > low else {
+            return String(repeating: "▁", count: curve.count)
+        }
+        return String(curve.map { bars[Int((($0 - low) / (high - low) * 7).rounded())] })
+    }
+}
+
+/// The data of server-sent events (HTML Standard, section 9.2), one string an event.
+struct ServerEvents {
+    typealias Connection = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
+
+    /// - Throws: ``CommandError`` where nobody answers, or not with events.
+    static func open(host: String, port: Int, path: String) async throws -> AsyncThrowingStream<String, any Error> {
+        let connection: Connection
+        do {
+            connection = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+                .connect(host: host, port: port) { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                        return try Connection(wrappingChannelSynchronously: channel)
+                    }
+                }
+        } catch {
+            throw CommandError("nobody answers at http://\(host):\(port): start `eddy serve`, or give its address")
+        }
+        return AsyncThrowingStream { continuation in
+            let task = Task {
+                do {
+                    try await read(connection, host, path) { continuation.yield($0) }
+                    continuation.finish()
+                } catch {
+                    continuation.finish(throwing: error)
+                }
+            }
+            continuation.onTermination = { _ in task.cancel() }
+        }
+    }
+
+    private static func read(
+        _ connection: Connection, _ host: String, _ path: String, _ event: (String) -> Void
+    ) async throws {
+        try await connection.executeThenClose { inbound, outbound in
+            let headers: HTTPHeaders = ["Host": host, "Accept": "text/event-stream"]
+            try await outbound.write(
+                .head(HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: headers)))
+            try await outbound.write(.end(nil))
+            var rest = ""
+            for try await part in inbound {
+                switch part {
+                case .head(let head):
+                    guard head.status == .ok else { throw CommandError("\(path): the server answered \(head.status)") }
+                case .body(let bytes):
+                    rest += String(buffer: bytes)
+                    while let end = rest.range(of: "\n\n") {
+                        let data = rest[..<end.lowerBound].split(separator: "\n").filter { $0.hasPrefix("data:") }
+                            .map { $0.dropFirst(5).drop { $0 == " " } }.joined(separator: "\n")
+                        if !data.isEmpty { event(data) }
+                        rest.removeSubrange(..<end.upperBound)
+                    }
+                case .end: return
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+// Ending a connection without losing what is on its way.
+//
+// Stands between the socket and the asynchronous channel. When the server stops, it tells the channel that
+// the input has ended, which reaches the connection's task after everything that was read before; what the peer
+// sends from then on is discarded. And it says when the peer has closed its side, so that
+// the socket is closed only then, or at a deadline.
+
+import NIOCore
+
+final class DrainHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// An event that ends the input.
+    struct Stop: Sendable {}
+
+    /// What the connection's task holds of the handler.
+    struct Handle: Sendable {
+        fileprivate let peerClosed: EventLoopPromise<Void>
+        fileprivate let handler: NIOLoopBound<DrainHandler>
+        fileprivate let loop: any EventLoop
+        fileprivate let deadline: Duration
+
+        /// Returns when the peer has closed its side, or at the deadline. What it still sends is discarded.
+        func drained() async {
+            loop.execute { handler.value.beginDiscarding() }
+            let timer = loop.scheduleTask(in: TimeAmount(deadline)) { peerClosed.succeed() }
+            try? await peerClosed.futureResult.get()
+            timer.cancel()
+        }
+    }
+
+    private let peerClosed: EventLoopPromise<Void>
+    private let loop: any EventLoop
+    private let deadline: Duration
+    private var isDiscarding = false
+    private var context: ChannelHandlerContext?
+
+    init(deadline: Duration, loop: any EventLoop) {
+        self.deadline = deadline
+        self.loop = loop
+        peerClosed = loop.makePromise()
+    }
+
+    var handle: Handle {
+        Handle(peerClosed: peerClosed, handler: NIOLoopBound(self, eventLoop: loop), loop: loop, deadline: deadline)
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        peerClosed.succeed()
+    }
+
+    private func beginDiscarding() {
+        guard !isDiscarding else { return }
+        isDiscarding = true
+        context?.read()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if !isDiscarding { context.fireChannelRead(data) }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        if isDiscarding { context.read() }
+        context.fireChannelReadComplete()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        peerClosed.succeed()
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is Stop {
+            guard !isDiscarding else { return }
+            beginDiscarding()
+            context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+            return
+        }
+        if let event = event as? ChannelEvent, event == .inputClosed {
+            peerClosed.succeed()
+            if isDiscarding { return }  // the channel was told before
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+}
+
+/// Runs tasks on an event loop, at once where they are on it already.
+final class EventLoopTaskExecutor: TaskExecutor {
+    private let loop: any EventLoop
+
+    init(_ loop: any EventLoop) { self.loop = loop }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        if loop.inEventLoop {
+            job.runSynchronously(on: asUnownedTaskExecutor())
+        } else {
+            loop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+// Replies, in the style that the client asked for, gathered into one buffer a chunk.
+
+import Eddy
+import NIOCore
+
+/// What a feed says back.
+public enum ReplyStyle: String, Sendable, Hashable, CaseIterable {
+    /// Errors as they happen, at most some ten a second, and a summary at the end.
+    case summary
+    /// One line for every data line: a prediction, or an error.
+    case predictions
+    /// The same as JSON objects.
+    case json
+    /// The number of data lines processed, after every chunk.
+    case acks
+    /// Nothing.
+    case none
+}
+
+package struct ReplyWriter: Sendable {
+    package var style: ReplyStyle
+    private var out = ByteBuffer()
+
+    // This connection's totals, for its summary.
+    private var learned: UInt64 = 0
+    private var predicted: UInt64 = 0
+    private var rejected: UInt64 = 0
+    private var lossSum = 0.0
+    private var isRegression = false
+    private var acknowledged: UInt64 = 0
+    private var errors = ErrorBudget()
+
+    package init(style: ReplyStyle) { self.style = style }
+
+    /// What is to be sent, and an empty buffer again.
+    package mutating func take() -> ByteBuffer {
+        defer { out = ByteBuffer() }
+        return out
+    }
+
+    // MARK: Data lines
+
+    /// Replies to samples `range` of a chunk.
+    package mutating func write(_ steps: StepChunk, _ range: Range<Int>, _ chunk: DecodedChunk) {
+        var rejection = steps.rejections.firstIndex { $0.index >= range.lowerBound } ?? steps.rejections.endIndex
+        var step = steps.stepsBefore
+        if style == .json, range.lowerBound > 0 {
+            for loss in steps.losses[..<range.lowerBound] where !loss.isNaN { step += 1 }
+        }
+        for i in range {
+            if rejection < steps.rejections.endIndex, steps.rejections[rejection].index == i {
+                var error = steps.rejections[rejection].error
+                error.line = chunk.lines[i]
+                reject(error)
+                rejection += 1
+                continue
+            }
+            let loss = steps.losses[i]
+            if loss.isNaN {
+                predicted += 1
+            } else {
+                learned += 1
+                step += 1
+                lossSum += Double(loss)
+                isRegression = steps.probabilities[i].isNaN
+            }
+            switch style {
+            case .predictions: writePrediction(steps, i)
+            case .json: writeJSON(steps, i, chunk, step: step)
+            case .summary, .acks, .none: break
+            }
+        }
+    }
+
+    private mutating func writePrediction(_ steps: StepChunk, _ i: Int) {
+        let probability = steps.probabilities[i]
+        if probability.isNaN {
+            out.writeString(steps.predictions[i].description)
+        } else {
+            out.writeString(steps.classes[Int(steps.predictions[i])])
+            out.writeInteger(UInt8(ascii: " "))
+            out.writeString(probability.description)
+        }
+        out.writeInteger(UInt8(ascii: "\n"))
+    }
+
+    private mutating func writeJSON(_ steps: StepChunk, _ i: Int, _ chunk: DecodedChunk, step: UInt64) {
+        var text = "{\"line\":\(chunk.lines[i])"
+        if let id = chunk.samples.identifiers[i] { text += ",\"id\":\(JSONText.quoted(id))" }
+        switch steps.prediction(at: i)! {
+        case .value(let value): text += ",\"prediction\":\(value)"
+        case .class(let name, let probability):
+            text += ",\"prediction\":\(JSONText.quoted(name)),\"probability\":\(probability)"
+        }
+        let loss = steps.losses[i]
+        if !loss.isNaN { text += ",\"loss\":\(loss),\"step\":\(step)" }
+        out.writeString(text + "}\n")
+    }
+
+    /// A data line that was not taken.
+    package mutating func reject(_ error: SampleError) {
+        rejected += 1
+        switch style {
+        case .predictions: sayError(error)
+        case .json:
+            var text = "{\"line\":\(error.line)"
+            if let column = error.column { text += ",\"column\":\(column)" }
+            if let field = error.field { text += ",\"field\":\(JSONText.quoted(field))" }
+            text +=
+                ",\"error\":{\"expected\":\(JSONText.quoted(error.expected)),\"got\":\(JSONText.quoted(error.got))}}"
+            out.writeString(text + "\n")
+        case .summary, .acks: if errors.allowsOne() { sayError(error) }
+        case .none: break
+        }
+    }
+
+    // MARK: Other lines
+
+    mutating func sayError(_ error: SampleError) {
+        if style != .none { say("!error \(error)") }
+    }
+
+    mutating func say(_ line: String) {
+        out.writeString(line)
+        out.writeInteger(UInt8(ascii: "\n"))
+    }
+
+    mutating func endChunk() {
+        if style == .acks, processed > acknowledged {
+            acknowledged = processed
+            say("!ack \(processed)")
+        }
+    }
+
+    private var processed: UInt64 { learned + predicted + rejected }
+
+    mutating func end() {
+        guard style == .summary else { return }
+        if errors.suppressed > 0 { say("!suppressed errors=\(errors.suppressed)") }
+        let mean = learned > 0 ? JSONText.rounded(lossSum / Double(learned)) : "none"
+        say(
+            "!summary accepted=\(learned + predicted) learned=\(learned) predicted=\(predicted) rejected=\(rejected) "
+                + "mean_loss=\(mean) unit=\(isRegression ? "squared" : "nats")")
+    }
+}
+
+/// At most ten errors at once, and ten a second after that; the rest are counted.
+struct ErrorBudget: Sendable {
+    private var left = 10.0
+    private var refilled = ContinuousClock.now
+    private(set) var suppressed = 0
+
+    mutating func allowsOne() -> Bool {
+        let now = ContinuousClock.now
+        left = min(10, left + 10 * ((now - refilled) / .seconds(1)))
+        refilled = now
+        if left >= 1 {
+            left -= 1
+            return true
+        }
+        suppressed += 1
+        return false
+    }
+}
+
+enum JSONText {
+    /// A string as JSON writes it.
+    static func quoted(_ text: String) -> String {
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case "\n": quoted += "\\n"
+            case "\r": quoted += "\\r"
+            case "\t": quoted += "\\t"
+            default:
+                if scalar.value < 0x20 {
+                    quoted += "\\u00" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
+                } else {
+                    quoted.unicodeScalars.append(scalar)
+                }
+            }
+        }
+        return quoted + "\""
+    }
+
+    /// A number to four digits after the point, for people; in full where that would be 0.
+    static func rounded(_ value: Double) -> String {
+        let rounded = (value * 10_000).rounded() / 10_000
+        return rounded == 0 && value != 0 ? "\(value)" : "\(rounded)"
+    }
+}

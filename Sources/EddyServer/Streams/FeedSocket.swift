@@ -1,0 +1,33 @@
+// `/feed`: the same conversation as over TCP, in websocket messages.
+//
+// A message holds whole lines; its end ends the last one. Replies to a message come back in one.
+
+import Eddy
+import Foundation
+import NIOCore
+
+struct FeedSocket: WebConversation {
+    private var conversation: FeedConversation
+
+    init(session: LearningSession, options: FeedOptions, source: String) {
+        conversation = FeedConversation(session: session, options: options, source: source)
+    }
+
+    mutating func receive(_ message: WebMessage) async throws -> [WebMessage] {
+        var bytes: ByteBuffer
+        switch message {
+        case .text(let text): bytes = ByteBuffer(string: text)
+        case .binary(let data): bytes = ByteBuffer(bytes: data)
+        }
+        if bytes.readableBytesView.last != UInt8(ascii: "\n") { bytes.writeInteger(UInt8(ascii: "\n")) }
+        return FeedSocket.messages(await conversation.receive(bytes))
+    }
+
+    mutating func end() async -> [WebMessage] { FeedSocket.messages(await conversation.end()) }
+
+    private static func messages(_ replies: ByteBuffer) -> [WebMessage] {
+        guard replies.readableBytes > 0 else { return [] }
+        let text = String(buffer: replies)
+        return [.text(text.hasSuffix("\n") ? String(text.dropLast()) : text)]
+    }
+}

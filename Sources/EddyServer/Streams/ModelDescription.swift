@@ -1,0 +1,91 @@
+// What `GET /model` tells: what was found out, what it is doing, and how well.
+
+import Eddy
+
+struct ModelDescription: Encodable {
+    struct Layer: Encodable {
+        /// (inputs, outputs).
+        var shape: [Int]
+        var activation: String
+    }
+
+    struct Address: Encodable {
+        var host: String
+        var port: Int
+    }
+
+    struct Counts: Encodable {
+        var accepted: UInt64
+        var learned: UInt64
+        var predicted: UInt64
+        var rejected: UInt64
+    }
+
+    struct Rejection: Encodable {
+        var line: Int
+        var column: Int?
+        var field: String?
+        var expected: String
+        var got: String
+        var source: String?
+    }
+
+    let name = "eddy"
+    let version = EddyVersion.current
+    /// When the server started, in seconds since 1970: another value is another learner.
+    var started: Double
+    var step: UInt64
+    var task: String?
+    var classes: [String]
+    var inputs: [String]?
+    var label: String?
+    var parameters: Int
+    var layers: [Layer]?
+    var loss: String?
+    var optimizer: String
+    var scaling: Bool
+    var seed: UInt64
+    var gradientHealth: String
+    var feed: Address
+    var connections: Int
+    var counts: Counts
+    /// The newest ten, oldest first.
+    var rejections: [Rejection]
+    var metrics: LossMessage.Figures
+    var meanLoss: Double
+    var recentLoss: Double
+
+    init(_ snapshot: Snapshot, _ configuration: Configuration, started: Double, feed: Address, connections: Int) {
+        self.started = started
+        step = snapshot.step
+        task = snapshot.task?.rawValue
+        classes = snapshot.classes
+        inputs = snapshot.schema?.inputs
+        label = snapshot.schema?.label
+        parameters = snapshot.parameterCount
+        layers =
+            snapshot.layers.isEmpty
+            ? nil
+            : snapshot.layers.map { layer in
+                Layer(shape: [layer.inputs, layer.outputs], activation: layer.activation.rawValue)
+            }
+        loss = snapshot.loss.map { "\($0.name)" }
+        optimizer = configuration.optimizer.description
+        scaling = configuration.scaling
+        seed = configuration.seed
+        gradientHealth = snapshot.gradientHealth.rawValue
+        self.feed = feed
+        self.connections = connections
+        counts = Counts(
+            accepted: snapshot.counts.accepted, learned: snapshot.counts.learned, predicted: snapshot.counts.predicted,
+            rejected: snapshot.counts.rejected)
+        rejections = snapshot.counts.latestRejections.map { rejected in
+            Rejection(
+                line: rejected.error.line, column: rejected.error.column, field: rejected.error.field,
+                expected: rejected.error.expected, got: rejected.error.got, source: rejected.source)
+        }
+        metrics = LossMessage.Figures(snapshot.metrics, .nats)
+        meanLoss = snapshot.metrics.meanLoss
+        recentLoss = snapshot.metrics.recentLoss
+    }
+}
