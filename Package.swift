@@ -1,7 +1,12 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 import PackageDescription
 
-// Arrows between modules point down only; Sources/README-like prose lives in README.md, "The house".
+// Arrows between modules point down only (README.md, "The house").
+
+// scripts/test sets this; a newcomer's other compiler may warn of what ours does not.
+let settings: [SwiftSetting] =
+    Context.environment["EDDY_WARNINGS"] == "errors" ? [.treatAllWarnings(as: .error)] : []
+
 let package = Package(
     name: "eddy",
     platforms: [.macOS(.v15)],
@@ -45,6 +50,8 @@ let package = Package(
                 "Eddy",
                 .target(name: "CEpoll", condition: .when(platforms: [.linux, .android])),
                 .product(name: "FlyingFox", package: "FlyingFox"),
+                .product(name: "FlyingSocks", package: "FlyingFox"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -55,8 +62,12 @@ let package = Package(
         .executableTarget(
             name: "EddyCommand",
             dependencies: [
-                "EddyServer", "EddyCombine",
+                "Eddy", "EddyServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
 
@@ -69,3 +80,5 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+for target in package.targets where target.type != .system { target.swiftSettings = settings }

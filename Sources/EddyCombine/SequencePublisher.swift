@@ -32,9 +32,10 @@ where Base.Element: Sendable, Base.Failure == Never, Base.AsyncIterator: Sendabl
 
     public func receive<S: Subscriber>(subscriber: S) where S.Input == Output, S.Failure == Never {
         // The iterator is made here, so that nothing published after subscribing is missed.
+        let iterator = base.makeAsyncIterator()
         let pump = Pump(subscriber: AnySubscriber(subscriber))
         subscriber.receive(subscription: pump)
-        pump.start(base.makeAsyncIterator())
+        pump.start(iterator)
     }
 }
 

@@ -28,7 +28,8 @@ struct Explain: ParsableCommand {
     @Option(help: "A sample of that model as a line of CSV or JSON, with its label.")
     var sample: String?
 
-    @Option(help: "The weight whose paths are listed: LAYER,INPUT,OUTPUT, counted from 1. (default: the steepest)")
+    @Option(
+        help: "The weight whose paths are listed, such as W1[0,2]: layer 1, unit 0, input 2. (default: the steepest)")
     var weight: String?
 
     @Option(help: "How many paths are listed at most.")
@@ -93,7 +94,11 @@ struct Explain: ParsableCommand {
             print("  layer \(l + 1), \(layer.outputs) \(layer.activation.rawValue) units")
             let (z, h) = (seen.graph[seen.sums[l]], seen.graph[seen.activations[l]])
             for k in z.indices {
-                print("    unit \(column("\(k + 1)", 6)) z \(column(short(z[k]), 12)) f(z) \(short(h[k]))")
+                let names = [seen.sums[l], seen.activations[l]].map { seen.graph.name(of: $0, element: k) }
+                let meaning = l == network.layers.count - 1 ? output(k, learner) : ""
+                print(
+                    "    \(column(names[0], 8)) \(column(short(z[k]), 12)) \(column(names[1], 8)) "
+                        + "\(column(short(h[k]), 12)) \(meaning)")
             }
         }
         try printPrediction(sample.features, learner)
@@ -105,6 +110,12 @@ struct Explain: ParsableCommand {
         printBackward(network, seen, loss)
         printErrorShares(network, seen, target)
         try printPaths(network, seen, loss, schema)
+    }
+
+    /// What an output stands for.
+    private func output(_ k: Int, _ learner: Learner) -> String {
+        guard learner.task == .classification, learner.network!.outputs > 1 else { return "" }
+        return k < learner.classes.count ? learner.classes[k] : "in reserve, for a class to come"
     }
 
     private func parse(_ line: String, _ schema: Schema) throws -> Sample {
@@ -162,7 +173,7 @@ struct Explain: ParsableCommand {
             for k in dz.indices {
                 let local = network.layers[l].activation.derivative(at: z[k], value: h[k])
                 print(
-                    "    unit \(column("\(k + 1)", 6)) upstream \(column(short(dh[k]), 12)) "
+                    "    \(column(seen.graph.name(of: seen.sums[l], element: k), 8)) upstream \(column(short(dh[k]), 12)) "
                         + "f′(z) \(column(short(local), 10)) dz \(short(dz[k]))")
             }
         }
@@ -196,36 +207,30 @@ struct Explain: ParsableCommand {
 
     private func printPaths(_ network: Network, _ seen: NetworkGraph, _ loss: Graph.Node, _ schema: Schema) throws {
         let gradients = seen.graph.backward(from: loss)
-        let (layer, input, output) = try chosenWeight(network, gradients, seen)
+        let (layer, element) = try chosenWeight(network, gradients, seen)
+        let node = seen.weights[layer]
         let inputs = layer == 0 ? network.inputs : network.layers[layer - 1].outputs
-        let element = output * inputs + input
-        let from = layer == 0 ? schema.inputs[input] : "unit \(input + 1)"
-        print(
-            "\npaths from the weight of layer \(layer + 1), \(from) to unit \(output + 1): "
-                + "∂loss/∂w = \(short(gradients[seen.weights[layer], element]))")
-        print(seen.graph.paths(from: seen.weights[layer], element: element, to: loss, limit: paths))
+        let input = layer == 0 ? schema.inputs[element % inputs] : "h\(layer)[\(element % inputs)]"
+        let sum = seen.graph.name(of: seen.sums[layer], element: element / inputs)
+        print("\nthe weight from \(input) into \(sum)")
+        print(seen.graph.paths(from: node, element: element, to: loss, limit: paths))
     }
 
+    /// The weight asked for, or the first layer's steepest; as an element of its layer's W (outputs, inputs).
     private func chosenWeight(
         _ network: Network, _ gradients: Gradients, _ seen: NetworkGraph
-    ) throws -> (layer: Int, input: Int, output: Int) {
+    ) throws -> (layer: Int, element: Int) {
         guard let weight else {
             let first = gradients[seen.weights[0]]
-            let element = first.indices.max { abs(first[$0]) < abs(first[$1]) }!
-            return (0, element % network.inputs, element / network.inputs)
+            return (0, first.indices.max { abs(first[$0]) < abs(first[$1]) }!)
         }
-        let parts = weight.split(separator: ",").map { Int($0) ?? 0 }
-        guard parts.count == 3, network.layers.indices.contains(parts[0] - 1) else {
-            throw CommandError("--weight \(weight): expected LAYER,INPUT,OUTPUT, of \(network.layers.count) layers")
+        for (layer, node) in seen.weights.enumerated() {
+            for element in 0..<seen.graph.count(of: node) where seen.graph.name(of: node, element: element) == weight {
+                return (layer, element)
+            }
         }
-        let layer = parts[0] - 1
-        let inputs = layer == 0 ? network.inputs : network.layers[layer - 1].outputs
-        guard (1...inputs).contains(parts[1]), (1...network.layers[layer].outputs).contains(parts[2]) else {
-            throw CommandError(
-                "--weight \(weight): layer \(parts[0]) has \(inputs) inputs and \(network.layers[layer].outputs) outputs"
-            )
-        }
-        return (layer, parts[1] - 1, parts[2] - 1)
+        let last = seen.weights.map { seen.graph.name(of: $0, element: seen.graph.count(of: $0) - 1) }
+        throw CommandError("--weight \(weight): expected one up to \(last.joined(separator: ", or "))")
     }
 }
 

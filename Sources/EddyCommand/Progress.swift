@@ -49,6 +49,7 @@ struct ProgressTable {
         sinceLast = 0
         countAtLast = count
         if isQuiet { return }
+        if Terminal.isInteractive { Terminal.write(ProgressBar.erase) }  // the bar comes back below the row
         let labelText =
             switch label {
             case .none: ""
@@ -72,13 +73,15 @@ struct ProgressTable {
 
 /// The bar, to standard error, where that is a terminal.
 struct ProgressBar {
+    /// What takes the bar off its line.
+    static let erase = "\r\u{1B}[K"
+
     private let total: Int?
     private let isShown: Bool
     private let start = ContinuousClock.now
     private var shown = ContinuousClock.now
     private var bytes = 0
     private var samples: UInt64 = 0
-    private let samplesBefore: UInt64 = 0
 
     init(files: [String], epochs: Int, isQuiet: Bool) {
         let sizes = files.map { InputFile.size($0) }
@@ -91,11 +94,11 @@ struct ProgressBar {
         self.samples = samples
         guard isShown, ContinuousClock.now - shown > .milliseconds(200) else { return }
         shown = .now
-        Terminal.write("\r\u{1B}[K" + text)
+        Terminal.write(ProgressBar.erase + text)
     }
 
     func finish() {
-        if isShown { Terminal.write("\r\u{1B}[K") }
+        if isShown { Terminal.write(ProgressBar.erase) }
     }
 
     private var text: String {

@@ -123,15 +123,15 @@ struct Train: ParsableCommand {
         switch learner.task {
         case .classification:
             lines.append(
-                "mean loss    \(figure(unit.from(nats: metrics.meanLoss))) \(unit.rawValue) "
+                "mean loss    \(precise(unit.from(nats: metrics.meanLoss))) \(unit.rawValue) "
                     + "(labels' entropy \(figure(unit.from(nats: metrics.baseline))))")
             lines.append(
-                "accuracy     \(figure(metrics.accuracy ?? 0)) (most frequent class \(figure(metrics.majority ?? 0)))")
+                "accuracy     \(precise(metrics.accuracy ?? 0)) (most frequent class \(figure(metrics.majority ?? 0)))")
             lines.append("classes      \(learner.classes.count): \(learner.classes.prefix(12).joined(separator: ", "))")
         case .regression:
             lines.append(
-                "mean loss    \(figure(metrics.meanLoss)) squared units (variance \(figure(metrics.baseline)))")
-            lines.append("MAE, RMSE    \(figure(metrics.mae ?? 0)), \(figure(metrics.rmse ?? 0))")
+                "mean loss    \(precise(metrics.meanLoss)) squared units (variance \(figure(metrics.baseline)))")
+            lines.append("MAE, RMSE    \(precise(metrics.mae ?? 0)), \(precise(metrics.rmse ?? 0))")
         case nil: break
         }
         if let network = learner.network {
@@ -145,6 +145,9 @@ struct Train: ParsableCommand {
 
 /// A number for people: four digits after the point.
 func figure(_ value: Double) -> String { String(format: "%.4f", value) }
+
+/// A number to compare with another program's: six digits after the point.
+private func precise(_ value: Double) -> String { String(format: "%.6f", value) }
 
 /// Whether the user has pressed Ctrl-C; the work then ends in order. A second Ctrl-C ends it at once.
 enum Interrupt {

@@ -174,7 +174,7 @@ enum ModelFile {
             network.restore(step: record.step, gradientNorms: record.gradientNorms)
             head = Head(task: record.task, classes: record.classes, network: network, targets: record.targets)
         }
-        learner.restore(inputs: header.inputs, head: head, scaler: header.scaler, metrics: header.metrics)
+        learner.restore(head: head, scaler: header.scaler, metrics: header.metrics)
         return learner
     }
 

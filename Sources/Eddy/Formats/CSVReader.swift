@@ -17,6 +17,9 @@ struct CSVReader: Sendable {
 
     init(label: LabelColumn) { self.label = label }
 
+    /// Whether a line was seen that can hardly be anything but a header.
+    var isSureOfHeader: Bool { candidates.contains { $0.isSure } }
+
     /// Appends the line's sample, or takes it for a header and returns false.
     ///
     /// - Throws: ``SampleError``; the chunk is then unchanged.

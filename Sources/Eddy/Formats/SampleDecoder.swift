@@ -5,7 +5,8 @@
 // parsers read straight from the received buffer; only a line that a buffer's end cuts in two is copied.
 //
 // Nothing is fixed by a line that is not a sample: the format is recognised anew from each line, and the
-// schema left open, until the connection's first valid one.
+// schema left open, until the connection's first valid one. (A CSV header that names its label settles the
+// format, and no more.)
 
 /// The text formats of samples.
 public enum SampleFormat: String, Sendable, Hashable, Codable, CaseIterable {
@@ -210,6 +211,8 @@ public struct SampleDecoder: Sendable {
         if isSample {
             isFormatFixed = true
             chunk.lines.append(line)
+        } else if csv.isSureOfHeader {
+            isFormatFixed = true
         }
     }
 

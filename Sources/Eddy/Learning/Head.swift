@@ -125,7 +125,7 @@ extension Head {
         network = try network.replacingHead(
             outputs: 1, loss: configuration.loss(for: .regression), keepingOutputs: false)
         for (name, count) in zip(classes.names, metrics.classCounts) {
-            for _ in 0..<min(count, 1_000_000) { targets.update(Double(Float(name) ?? 0)) }
+            targets.update(Double(Float(name) ?? 0), times: Double(count))
         }
         task = .regression
         classes = ClassTable()
@@ -133,14 +133,13 @@ extension Head {
 }
 
 extension Configuration {
-    /// The head for a stream of `inputs` features whose first label is this one; nil without a label.
-    func head(inputs: Int, firstLabel: Label) throws(ArchitectureError) -> Head? {
+    /// The head for a stream of `inputs` features whose first label is this one, not none.
+    func head(inputs: Int, firstLabel: Label) throws(ArchitectureError) -> Head {
         let task: LearningTask
         var known = classes ?? []
         switch (self.task, firstLabel) {
-        case (_, .none): return nil
         case (let given?, _): task = given
-        case (nil, .text): task = .classification
+        case (nil, .none), (nil, .text): task = .classification
         case (nil, .number(let value)):
             task = classes != nil || ClassTable.isClassLike(value) ? .classification : .regression
         }

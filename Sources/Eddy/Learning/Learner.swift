@@ -120,8 +120,10 @@ public final class Learner {
     private func changeHead(for label: Label, inputs: Int) -> ArchitectureError? {
         do throws(ArchitectureError) {
             guard var head else {
-                head = try configuration.head(inputs: inputs, firstLabel: label)
-                if let head { discoveries.append(Learner.describe(head, inputs: inputs)) }
+                let head = try configuration.head(inputs: inputs, firstLabel: label)
+                self.head = head
+                scaler = configuration.scaling ? FeatureScaler(inputs: inputs) : nil
+                discoveries.append(Learner.describe(head, inputs: inputs))
                 return nil
             }
             switch head.meaning(of: label, configuration: configuration) {
@@ -157,7 +159,6 @@ public final class Learner {
         let longest = RunBuffers.longest(network)
         if buffers == nil || buffers!.serves(network) == false { buffers = RunBuffers(network, count: longest) }
         let buffers = buffers!
-        if scaler == nil, configuration.scaling { scaler = FeatureScaler(inputs: inputs) }
         scaler?.mark()
         let targetsBefore = head.targets
         var targets = head.targets
@@ -315,8 +316,7 @@ public final class Learner {
     }
 
     /// What a loaded model sets.
-    func restore(inputs: Int?, head: Head?, scaler: FeatureScaler?, metrics: Metrics) {
-        expectedInputs = inputs
+    func restore(head: Head?, scaler: FeatureScaler?, metrics: Metrics) {
         self.head = head
         self.scaler = scaler
         self.metrics = metrics

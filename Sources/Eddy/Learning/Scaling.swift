@@ -99,6 +99,16 @@ struct RunningMoments: Sendable, Hashable, Codable {
         squares += delta * (value - mean)
     }
 
+    /// The same value several times at once (Chan, Golub and LeVeque 1979).
+    mutating func update(_ value: Double, times: Double) {
+        guard times > 0 else { return }
+        let delta = value - mean
+        let total = count + times
+        mean += delta * (times / total)
+        squares += delta * delta * (count * times / total)
+        count = total
+    }
+
     /// Of the population, in squared units.
     var variance: Double { count > 0 ? squares / count : 0 }
 

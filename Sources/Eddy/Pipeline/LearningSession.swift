@@ -67,10 +67,9 @@ public actor LearningSession {
     /// Predicts, scores and learns every sample of a chunk, in order.
     @discardableResult
     public func learn(_ chunk: SampleChunk) -> StepChunk {
-        if learner.network == nil, chunk.inputs > 0, !chunk.isEmpty {
-            learner.expectedInputs = schema.claim(Schema(inputs: chunk.inputs)).inputs.count
-        }
+        if learner.network == nil { learner.expectedInputs = schema.current?.inputs.count }
         let steps = learner.learn(chunk)
+        if steps.stepsBefore == 0, steps.learned > 0 { _ = schema.claim(Schema(inputs: chunk.inputs)) }
         counts.learned += UInt64(steps.learned)
         counts.predicted += UInt64(steps.predicted)
         counts.rejected += UInt64(steps.rejections.count)
@@ -184,6 +183,8 @@ public struct SampleCounts: Sendable, Hashable, Codable {
     public var rejected: UInt64 = 0
     /// The newest rejections, at most 10.
     public private(set) var latestRejections: [RejectedSample] = []
+
+    public init() {}
 
     public var accepted: UInt64 { learned + predicted }
 

@@ -26,6 +26,8 @@ public struct Snapshot: Sendable, Codable {
     public var metrics: MetricsSummary
     public var counts: SampleCounts
     public var loss: Loss?
+    /// A hash of every parameter's bits: equal hashes mean equal learning.
+    public var parameterHash: UInt64?
     /// What the layers' gradient norms say, where they are not healthy.
     public var gradientHealth: GradientHealth
 
@@ -35,6 +37,7 @@ public struct Snapshot: Sendable, Codable {
         classes = learner.classes
         metrics = learner.metrics.summary(for: learner.task)
         loss = learner.network?.loss
+        parameterHash = learner.network?.parameterHash
         self.schema = schema
         self.counts = counts
         layers = []

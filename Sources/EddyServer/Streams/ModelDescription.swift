@@ -40,6 +40,8 @@ struct ModelDescription: Encodable {
     var inputs: [String]?
     var label: String?
     var parameters: Int
+    /// A hash of every parameter's bits, in hexadecimal.
+    var parameterHash: String?
     var layers: [Layer]?
     var loss: String?
     var optimizer: String
@@ -63,6 +65,7 @@ struct ModelDescription: Encodable {
         inputs = snapshot.schema?.inputs
         label = snapshot.schema?.label
         parameters = snapshot.parameterCount
+        parameterHash = snapshot.parameterHash.map { String($0, radix: 16) }
         layers =
             snapshot.layers.isEmpty
             ? nil

@@ -82,15 +82,17 @@ final class Rendezvous<Element: Sendable>: Sendable {
         return true
     }
 
-    /// Puts an element before all others, in place of an urgent one that has not been taken.
-    func interject(_ element: Element) {
-        let taker: CheckedContinuation<Element?, Never>? = state.withLock { state in
-            guard !state.isClosed else { return nil }
-            if let taker = state.taker.take() { return taker }
+    /// Puts an element before all others, in place of an urgent one that has not been taken; false once closed.
+    @discardableResult
+    func interject(_ element: Element) -> Bool {
+        let (isOpen, taker) = state.withLock { state -> (Bool, CheckedContinuation<Element?, Never>?) in
+            guard !state.isClosed else { return (false, nil) }
+            if let taker = state.taker.take() { return (true, taker) }
             state.urgent = element
-            return nil
+            return (true, nil)
         }
         taker?.resume(returning: element)
+        return isOpen
     }
 
     /// Names the element to end with, unless one has been named.

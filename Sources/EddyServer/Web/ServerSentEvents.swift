@@ -17,7 +17,7 @@ import Foundation
 enum ServerSentEvents {
     /// A response that sends each message as one event.
     static func response<Messages: AsyncSequence & Sendable>(
-        _ messages: Messages, limits: WebStreamLimits = WebStreamLimits(), streams: LiveStreams
+        _ messages: Messages, limits: WebLimits = WebLimits(), streams: LiveStreams
     ) -> HTTPResponse where Messages.Element == WebMessage {
         HTTPResponse(
             statusCode: .ok,
@@ -56,7 +56,7 @@ where Messages.Element == WebMessage {
     typealias Element = UInt8
 
     let messages: Messages
-    let limits: WebStreamLimits
+    let limits: WebLimits
     let streams: LiveStreams
 
     func makeAsyncIterator() -> Iterator {
@@ -81,7 +81,7 @@ private final class EventLine: Sendable {
     private let pump: Task<Void, Never>
     private let heart: Task<Void, Never>
 
-    init<Messages: AsyncSequence & Sendable>(_ messages: Messages, limits: WebStreamLimits, streams: LiveStreams)
+    init<Messages: AsyncSequence & Sendable>(_ messages: Messages, limits: WebLimits, streams: LiveStreams)
     where Messages.Element == WebMessage {
         let outbox = Rendezvous<[UInt8]>()
         let ticket = streams.enter { outbox.close() }
@@ -98,7 +98,7 @@ private final class EventLine: Sendable {
         }
         heart = Task {
             while (try? await Task.sleep(for: limits.heartbeat)) != nil {
-                outbox.interject(Array(": still here\n\n".utf8))
+                guard outbox.interject(Array(": still here\n\n".utf8)) else { return }
             }
         }
     }

@@ -26,3 +26,19 @@ protocol WebConversation: Sendable {
     /// (before the close frame: when the client closed, broke the protocol, or the server stops).
     mutating func end() async -> [WebMessage]
 }
+
+/// What a client may cost, and how long it may be silent.
+struct WebLimits: Sendable {
+    /// Bytes of one message from a client, over all fragments.
+    var messageBytes = 1 << 20
+    /// Between two pings (websocket) or comments (server-sent events), by which a dead peer is found out.
+    var heartbeat: Duration = .seconds(20)
+    /// Heartbeats that a websocket client may leave unanswered.
+    var silentHeartbeats = 3
+    /// What a client gets to answer the server's close frame.
+    var linger: Duration = .seconds(1)
+    /// What a request with a long body gets before its response is begun; see LateReply.
+    var patience: Duration = .seconds(5)
+    /// What a stalled peer gets before a write to it ends its connection.
+    var writeDeadline: Duration = .seconds(30)
+}

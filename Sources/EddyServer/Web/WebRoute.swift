@@ -10,7 +10,7 @@ import FlyingFox
 import Foundation
 
 struct WebRoute: Sendable {
-    typealias Respond = @Sendable (HTTPRequest, LiveStreams, WebStreamLimits) async throws -> HTTPResponse
+    typealias Respond = @Sendable (HTTPRequest, LiveStreams, WebLimits) async throws -> HTTPResponse
 
     let method: HTTPMethod
     let path: String
@@ -46,9 +46,9 @@ struct WebRoute: Sendable {
                 return try await request.upgraded(
                     to: WebSocketSubscription(messages: messages, limits: limits, streams: streams))
             }
-            guard request.headers[.accept]?.lowercased().contains("text/event-stream") == true else {
+            guard request.takesEvents else {
                 throw WebError(
-                    .upgradeRequired,
+                    .notAcceptable,
                     "\(path) is a stream: open it as a websocket, or ask for server-sent events with "
                         + "`Accept: text/event-stream`")
             }
@@ -87,6 +87,12 @@ extension HTTPHeader {
 }
 
 extension HTTPRequest {
+    /// Whether server-sent events are among what the client accepts: by name, by `*/*` (as curl says), or by silence.
+    fileprivate var takesEvents: Bool {
+        guard let accept = headers[.accept]?.lowercased() else { return true }
+        return ["text/event-stream", "text/*", "*/*"].contains { accept.contains($0) }
+    }
+
     fileprivate var wantsWebSocket: Bool { headers[.upgrade]?.lowercased() == "websocket" }
 
     fileprivate func upgraded(to handler: some WSHandler) async throws -> HTTPResponse {

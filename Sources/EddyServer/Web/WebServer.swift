@@ -44,7 +44,7 @@ func authority(_ host: String, _ port: UInt16) -> String {
 final class WebServer: Sendable {
     private let host: String
     private let port: UInt16
-    private let limits: WebStreamLimits
+    private let limits: WebLimits
     private let logger: Logger
     private let routes: [WebRoute]
     private let streams = LiveStreams()
@@ -54,12 +54,17 @@ final class WebServer: Sendable {
 
     /// Bytes of an unread request body that are read and dropped to keep its connection.
     private static let drainLimit = 8 << 20
+    /// FlyingFox's buffer: a body of this size has been read before its route is called.
+    private static let bufferSize = 4096
+    /// Seconds. FlyingFox sleeps that long beside every request, and a sleep that is cancelled still keeps its 740
+    /// bytes until the time is over: so this is short, and long bodies go through LateReply.
+    private static let handlerTimeout: TimeInterval = 15
 
     /// - Parameters:
     ///   - host: an IP literal, or a name that is looked up when the server starts.
     ///   - port: 0 takes a free one; see ``waitUntilListening()``.
     init(
-        host: String = "127.0.0.1", port: UInt16 = 7070, limits: WebStreamLimits = WebStreamLimits(), logger: Logger,
+        host: String = "127.0.0.1", port: UInt16 = 7070, limits: WebLimits = WebLimits(), logger: Logger,
         routes: [WebRoute]
     ) {
         (self.host, self.port, self.limits, self.logger, self.routes) = (host, port, limits, logger, routes)
@@ -99,23 +104,21 @@ final class WebServer: Sendable {
     }
 
     private func serve() async throws {
-        let pool = Self.makePool()
-        // FlyingFox's time limit covers the route's closure, in which a body may be read for as long as it comes.
-        let forever: TimeInterval = 365 * 24 * 3600
+        let pool = Self.makePool(limits)
         let server: HTTPServer
         switch try resolve(host, port) {
         case .ip4(let address):
             server = HTTPServer(
-                config: configuration(address, forever, pool), handler: ClosureHTTPHandler(answer))
+                config: configuration(address, pool), handler: ClosureHTTPHandler(answer))
         case .ip6(let address):
             server = HTTPServer(
-                config: configuration(address, forever, pool), handler: ClosureHTTPHandler(answer))
+                config: configuration(address, pool), handler: ClosureHTTPHandler(answer))
         }
         let task = Task { try await server.run() }
         serving.withLock { $0 = (server, task) }
         if isStopping.load(ordering: .sequentiallyConsistent) { task.cancel() }
         let announcing = Task {
-            try await server.waitUntilListening(timeout: forever)
+            try await server.waitUntilListening(timeout: 60)
             if let address = await server.listeningAddress { announce(address) }
         }
         defer { announcing.cancel() }
@@ -132,18 +135,19 @@ final class WebServer: Sendable {
     }
 
     private func configuration(
-        _ address: some SocketAddress, _ timeout: TimeInterval, _ pool: some AsyncSocketPool
+        _ address: some SocketAddress, _ pool: some AsyncSocketPool
     ) -> HTTPServer.Configuration {
         // A replay size of one buffer: no body is collected in memory behind the route's back; see RequestBody.
         HTTPServer.Configuration(
-            address: address, timeout: timeout, sharedRequestBufferSize: 4096, sharedRequestReplaySize: 4096,
+            address: address, timeout: Self.handlerTimeout, sharedRequestBufferSize: Self.bufferSize,
+            sharedRequestReplaySize: Self.bufferSize,
             pool: pool, logger: FlyingFoxLogger(logger: logger))
     }
 
     private func announce(_ address: Socket.Address) {
         switch address {
         case .ip4(let host, let port), .ip6(let host, let port):
-            logger.info("web server listening", metadata: ["address": "http://\(authority(host, port))"])
+            logger.debug("web server listening", metadata: ["address": "http://\(authority(host, port))"])
             listening.settle(.success((host, port)))
         case .unix:
             break
@@ -160,11 +164,17 @@ final class WebServer: Sendable {
     /// Every request comes through here.
     @Sendable
     private func answer(_ request: HTTPRequest) async throws -> HTTPResponse {
+        if let length = request.bodySequence.count, length <= Self.bufferSize { return try await finish(request) }
+        return try await LateReply.response(after: limits.patience) { try await self.finish(request) }
+    }
+
+    private func finish(_ request: HTTPRequest) async throws -> HTTPResponse {
         let ticket = streams.enter()
         defer { withExtendedLifetime(ticket) {} }
         let (request, body) = request.tappingBody()
         let response = await response(to: request)
-        if true { _ = body; return response }
+        let isUpgrade = if case .webSocket = response.payload { true } else { false }
+        if await body.drain(limit: isUpgrade ? 0 : Self.drainLimit) { return response }
         if case .httpBody(let content) = response.payload, content.count != nil {
             return try await response.closingConnection()
         }
@@ -208,9 +218,9 @@ final class WebServer: Sendable {
         return methods.joined(separator: ", ")
     }
 
-    private static func makePool() -> any AsyncSocketPool {
+    private static func makePool(_ limits: WebLimits) -> any AsyncSocketPool {
         #if os(Linux)
-            EpollSocketPool()
+            EpollSocketPool(writeDeadline: limits.writeDeadline)
         #else
             HTTPServer.defaultPool()
         #endif

@@ -19,18 +19,6 @@ import FlyingFox
 import Foundation
 import Synchronization
 
-/// What a websocket or event stream may cost, and how long it may be silent.
-struct WebStreamLimits: Sendable {
-    /// Bytes of one message from a client, over all fragments.
-    var messageBytes = 1 << 20
-    /// Between two pings (websocket) or comments (server-sent events), by which a dead peer is found out.
-    var heartbeat: Duration = .seconds(20)
-    /// Heartbeats that a websocket client may leave unanswered.
-    var silentHeartbeats = 3
-    /// What a client gets to answer the server's close frame.
-    var linger: Duration = .seconds(1)
-}
-
 /// The meeting points of one connection, shared by its tasks.
 struct WebSocketEnds: Sendable {
     /// Nil if nobody wants to know what the client says.
@@ -62,13 +50,13 @@ final class WebSocketLine: Sendable {
     private let client: AsyncThrowingStream<WSFrame, any Error>
     private let ends: WebSocketEnds
     private let work: Work
-    private let limits: WebStreamLimits
+    private let limits: WebLimits
     private let ticket: LiveStreams.Ticket
     private let tasks = Mutex<Tasks?>(nil)
     private let hasSentClose = Atomic(false)
 
     init(
-        client: AsyncThrowingStream<WSFrame, any Error>, ends: WebSocketEnds, limits: WebStreamLimits,
+        client: AsyncThrowingStream<WSFrame, any Error>, ends: WebSocketEnds, limits: WebLimits,
         streams: LiveStreams, work: @escaping Work
     ) {
         (self.client, self.ends, self.limits, self.work) = (client, ends, limits, work)
@@ -123,7 +111,8 @@ final class WebSocketLine: Sendable {
                 while (try? await Task.sleep(for: limits.heartbeat)) != nil {
                     silent = pulse.wasFelt() ? 0 : silent + 1
                     guard silent <= limits.silentHeartbeats else { return ends.cut() }
-                    ends.outbox.interject(WSFrame(fin: true, opcode: .ping, mask: nil, payload: Data()))
+                    let ping = WSFrame(fin: true, opcode: .ping, mask: nil, payload: Data())
+                    guard ends.outbox.interject(ping) else { return }
                 }
             }
             tasks = Tasks(worker: worker, reader: reader, heart: heart)
@@ -131,7 +120,7 @@ final class WebSocketLine: Sendable {
     }
 
     private static func read(
-        _ client: AsyncThrowingStream<WSFrame, any Error>, into ends: WebSocketEnds, limits: WebStreamLimits,
+        _ client: AsyncThrowingStream<WSFrame, any Error>, into ends: WebSocketEnds, limits: WebLimits,
         pulse: Pulse
     ) async {
         let allowance = ReadAllowance(limit: limits.messageBytes)
@@ -196,7 +185,7 @@ final class WebSocketLine: Sendable {
 /// Sends the elements of a sequence, each pulled when the socket can take it; what the client says is dropped.
 struct WebSocketSubscription<Messages: AsyncSequence & Sendable>: WSHandler where Messages.Element == WebMessage {
     let messages: Messages
-    let limits: WebStreamLimits
+    let limits: WebLimits
     let streams: LiveStreams
 
     func makeFrames(for client: AsyncThrowingStream<WSFrame, any Error>) async throws -> AsyncStream<WSFrame> {
@@ -221,7 +210,7 @@ struct WebSocketSubscription<Messages: AsyncSequence & Sendable>: WSHandler wher
 /// Answers each message of a client, in order.
 struct WebSocketDialogue<Conversation: WebConversation>: WSHandler {
     let conversation: Conversation
-    let limits: WebStreamLimits
+    let limits: WebLimits
     let streams: LiveStreams
 
     func makeFrames(for client: AsyncThrowingStream<WSFrame, any Error>) async throws -> AsyncStream<WSFrame> {

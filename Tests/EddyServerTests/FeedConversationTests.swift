@@ -1,0 +1,146 @@
+// The feed's conversation, without sockets: what goes in, what comes back, however the bytes are cut.
+
+import Eddy
+import NIOCore
+import Testing
+
+@testable import EddyServer
+
+private func session(_ seed: UInt64 = 1) throws -> LearningSession {
+    var configuration = Configuration()
+    configuration.seed = seed
+    return try LearningSession(configuration)
+}
+
+/// Everything that is replied to the pieces of a stream, and the session that learned it.
+private func replies(
+    to pieces: [some Sequence<UInt8>], style: ReplyStyle, atEnd: Bool = true
+) async throws -> (text: String, session: LearningSession) {
+    let session = try session()
+    var options = FeedOptions()
+    options.reply = style
+    var conversation = FeedConversation(session: session, options: options, source: "test")
+    var text = ""
+    for piece in pieces { text += String(buffer: await conversation.receive(ByteBuffer(bytes: piece))) }
+    if atEnd { text += String(buffer: await conversation.end()) }
+    return (text, session)
+}
+
+private func replies(to text: String, style: ReplyStyle, atEnd: Bool = true) async throws -> String {
+    try await replies(to: [Array(text.utf8)], style: style, atEnd: atEnd).text
+}
+
+private let mixed = """
+    x,y,label
+    1,2,a
+    oops,2,a
+    !ping
+    3,4,b
+    5,6,
+    7,8
+    1,2,3,4,5
+    9,10,b
+    !reply nonsense
+    0.5,0.25,c
+
+    """
+
+@Test func predictions_areOneLineForEveryDataLine_inOrder() async throws {
+    let lines = try await replies(to: mixed, style: .predictions).split(separator: "\n").map { String($0) }
+    // Eight data lines, of which two are wrong; a pong; and an error for the directive that is none.
+    #expect(lines.count == 10)
+    #expect(lines[0].hasPrefix("a "))
+    #expect(lines[1] == "!error line=3 column=1 field=x expected=number got=\"oops\"")
+    #expect(lines[2] == "!pong")
+    #expect(lines[6].hasPrefix("!error line=8 expected=\"3 fields (or 2 without the label)\" got=\"5 fields\""))
+    #expect(lines[8].hasPrefix("!error line=10 field=reply"))
+    for index in [3, 4, 5, 7, 9] { #expect(["a", "b", "c"].contains(lines[index].split(separator: " ").first)) }
+}
+
+@Test func json_hasOneObjectForEveryDataLine_withLineStepAndId() async throws {
+    let lines = try await replies(
+        to: """
+            {"a":1,"b":2,"label":"yes","id":"first \\"one\\""}
+            {"a":1,"b":"x","label":"no"}
+            {"a":1,"b":2}
+            {"a":3,"b":2,"label":"no","id":7}
+            """, style: .json
+    ).split(separator: "\n").map { String($0) }
+    #expect(lines.count == 4)
+    #expect(lines[0].hasPrefix("{\"line\":1,\"id\":\"first \\\"one\\\"\",\"prediction\":\"yes\",\"probability\":0.5,\"loss\":0.69"))
+    #expect(lines[0].hasSuffix("\"step\":1}"))
+    #expect(lines[1].hasPrefix("{\"line\":2,\"column\":12,\"field\":\"b\",\"error\":{\"expected\":\"number\""))
+    #expect(lines[2].hasPrefix("{\"line\":3,\"prediction\":\"yes\"") && !lines[2].contains("loss"))
+    #expect(lines[3].hasPrefix("{\"line\":4,\"id\":\"7\"") && lines[3].hasSuffix("\"step\":2}"))
+}
+
+@Test func summary_tellsErrorsAndTotals() async throws {
+    let lines = try await replies(to: mixed, style: .summary).split(separator: "\n")
+    #expect(lines.last?.hasPrefix("!summary accepted=6 learned=4 predicted=2 rejected=2 mean_loss=") == true)
+    #expect(lines.last?.hasSuffix("unit=nats") == true)
+    #expect(lines.filter { $0.hasPrefix("!error") }.count == 3)
+}
+
+@Test func summary_limitsErrors_andCountsTheRest() async throws {
+    let text = "1,2,a\n" + String(repeating: "bad,2,a\n", count: 5000)
+    let lines = try await replies(to: text, style: .summary).split(separator: "\n")
+    let told = lines.filter { $0.hasPrefix("!error") }.count
+    #expect((10..<500).contains(told))
+    #expect(lines.contains("!suppressed errors=\(5000 - told)"))
+    #expect(lines.last?.contains("accepted=1 learned=1 predicted=0 rejected=5000") == true)
+}
+
+@Test func acks_countDataLines_andNoneSaysNothing() async throws {
+    #expect(try await replies(to: mixed, style: .acks).contains("!ack 8\n"))
+    #expect(try await replies(to: mixed.replacing("!ping\n", with: ""), style: .none) == "")
+}
+
+@Test func aLoneLine_isAnsweredAtOnce() async throws {
+    let reply = try await replies(to: "1,2,a\n", style: .predictions, atEnd: false)
+    #expect(reply == "a 0.5\n")
+}
+
+@Test func regression_isAnsweredWithAValue() async throws {
+    let lines = try await replies(to: "1,2,40.5\n2,1,41.5\n", style: .predictions).split(separator: "\n")
+    #expect(lines.count == 2 && lines.allSatisfy { Float($0) != nil })
+}
+
+@Test func httpRequests_areRefused_andNothingIsReadAfterThem() async throws {
+    let (text, session) = try await replies(
+        to: ["POST / HTTP/1.1\r\nHost: x\r\n\r\n1,2,a\n".utf8.map { $0 }], style: .predictions, atEnd: false)
+    #expect(text.hasPrefix("!error this is the feed"))
+    #expect(await session.sampleCounts == SampleCounts())
+}
+
+@Test(arguments: ReplyStyle.allCases)
+func howeverTheBytesAreCut_repliesAndWeightsAreTheSame(_ style: ReplyStyle) async throws {
+    let bytes = Array(mixed.utf8)
+    let (whole, reference) = try await replies(to: [bytes], style: style)
+    let hash = await reference.snapshot().parameterHash
+    var random = SeededRandom(seed: 9)
+    for trial in 0..<30 {
+        var pieces: [ArraySlice<UInt8>] = []
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = trial == 0 ? 1 : 1 + Int(random.next() % 30)
+            pieces.append(rest.prefix(count))
+            rest = rest.dropFirst(count)
+        }
+        let (text, session) = try await replies(to: pieces, style: style)
+        if style == .acks {  // cumulative: how often depends on the pieces, where it ends does not
+            #expect(text.split(separator: "\n").last == whole.split(separator: "\n").last)
+        } else {
+            #expect(text == whole)
+        }
+        #expect(await session.snapshot().parameterHash == hash)
+    }
+}
+
+@Test func rejectedLines_areSeenWhereTheLossesAre() async throws {
+    let (_, session) = try await replies(to: [Array("1,2,a\nbad,1,a\n".utf8)], style: .summary)
+    let counts = await session.sampleCounts
+    #expect(counts.rejected == 1)
+    #expect(counts.latestRejections.first?.source == "test")
+    #expect(counts.latestRejections.first?.error.line == 2)
+    #expect(await session.presentWindow()?.rejected == 1)
+}
