@@ -26,8 +26,13 @@ struct Check: ParsableCommand {
 
     @OptionGroup(title: "Architecture") var learning: LearningOptions
 
+    func validate() throws {
+        for (name, value) in [("inputs", inputs), ("outputs", outputs), ("samples", samples)] where value < 1 {
+            throw ValidationError("\(name) \(value): expected at least 1")
+        }
+    }
+
     func run() throws {
-        guard samples > 0 else { throw CommandError("samples \(samples): expected at least 1") }
         let settings = try learning.configuration()
         let loss = settings.loss ?? (outputs == 1 ? .binaryCrossEntropy : .crossEntropy)
         let layers = settings.hiddenLayers + [.dense(outputs, settings.outputActivation)]

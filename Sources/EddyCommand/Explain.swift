@@ -60,6 +60,10 @@ struct Explain: ParsableCommand {
             }
             named[String(parts[0])] = number
         }
+        for name in named.keys.sorted() where !expression.variables.contains(name) {
+            throw CommandError(
+                "\(name): the expression has no such name, only \(expression.variables.joined(separator: ", "))")
+        }
         var graph = Graph()
         let result: Graph.Node
         do { result = try expression.record(in: &graph, values: named) } catch {

@@ -14,6 +14,9 @@ enum InputFile {
         }
         defer { if path != "-" { close(handle) } }
         while true {
+            // Waits a moment at a time, so that Ctrl-C is noticed while nothing comes.
+            var ready = pollfd(fd: handle, events: Int16(POLLIN), revents: 0)
+            while poll(&ready, 1, 100) == 0 { if Interrupt.isSet { return } }
             var count = 0
             let block = [UInt8](unsafeUninitializedCapacity: 1 << 18) { buffer, filled in
                 count = Foundation.read(handle, buffer.baseAddress!, buffer.count)
@@ -28,6 +31,16 @@ enum InputFile {
         }
     }
 
+    /// Throws where a file cannot be read, before anything is done with others.
+    static func check(_ path: String) throws {
+        guard path != "-" else { return }
+        var info = stat()
+        guard access(path, R_OK) == 0, stat(path, &info) == 0 else {
+            throw CommandError("cannot read \(path): \(String(cString: strerror(errno)))")
+        }
+        if info.st_mode & S_IFMT == S_IFDIR { throw CommandError("cannot read \(path): it is a directory") }
+    }
+
     /// The size of a file in bytes; nil where it has none, as a pipe.
     static func size(_ path: String) -> Int? {
         var info = stat()
@@ -39,6 +52,9 @@ enum InputFile {
 enum Terminal {
     /// Whether standard error is a terminal, where a line can be drawn over.
     static var isInteractive: Bool { isatty(STDERR_FILENO) == 1 }
+
+    /// A line to standard output, at once also where that is a pipe.
+    static func say(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
 
     static func complain(_ text: String) { write(text + "\n") }
 

@@ -100,7 +100,7 @@ struct LearningOptions: ParsableArguments {
         if let initialization { configuration.initialization = initialization }
         if let recentWindow { configuration.recentWindow = recentWindow }
         if let initialWeights { configuration.initialParameters = try LearningOptions.floats(initialWeights) }
-        try configuration.validate()
+        do { try configuration.validate() } catch { throw ValidationError("\(error)") }
         return configuration
     }
 

@@ -48,7 +48,13 @@ struct Predict: ParsableCommand {
         var errors = steps.rejections.count
         var next = 0
         for event in chunk.events {
-            guard case .rejected(let error) = event.kind else { continue }
+            let error: SampleError
+            switch event.kind {
+            case .rejected(let rejected), .refusedDirective(let rejected): error = rejected
+            case .directive(let directive):
+                error = SampleError(line: event.line, expected: "samples", got: "!" + directive)
+            case .foreign(let why): error = SampleError(line: event.line, expected: "samples", got: why)
+            }
             replies.write(steps, next..<event.index, chunk)
             replies.reject(error)
             next = event.index

@@ -18,8 +18,8 @@ struct ProgressTable {
         self.unit = unit
         self.isQuiet = isQuiet
         if !isQuiet {
-            print("   average       since      sample       current       current")
-            print("      loss        last     counter         label       predict")
+            Terminal.say("   average       since      sample       current       current")
+            Terminal.say("      loss        last     counter         label       predict")
         }
     }
 
@@ -64,7 +64,7 @@ struct ProgressTable {
             }
         let columns = [figure(mean), figure(recent), "\(count)", labelText, predictionText]
         let widths = [10, 12, 12, 14, 14]
-        print(
+        Terminal.say(
             zip(columns, widths).map { text, width in
                 String(repeating: " ", count: max(1, width - text.count)) + text.prefix(width)
             }.joined())

@@ -47,37 +47,41 @@ struct Train: ParsableCommand {
 
     func run() throws {
         let (learner, schema) = try Train.learner(load, learning)
-        Interrupt.watch()
+        let before = learner.step
         let files = files.isEmpty ? ["-"] : files
+        for file in files { try InputFile.check(file) }
+        Interrupt.watch()
         var table = ProgressTable(unit: bits ? .bits : .nats, isQuiet: quiet)
         var bar = ProgressBar(files: files, epochs: epochs, isQuiet: quiet)
-        var rejected = 0
+        var complaints = Complaints()
         let claim = SchemaClaim(schema)
         rounds: for _ in 0..<epochs {
             for file in files {
+                complaints.file = file
                 var decoder = SampleDecoder(format: format.format, label: format.labelColumn, schema: claim)
                 try InputFile.read(file) { bytes in
                     var rest = bytes[...]
-                    while !rest.isEmpty {
+                    while !rest.isEmpty, !Interrupt.isSet {
                         let before = rest.count
-                        rejected += learn(decoder.decode(&rest, limit: 4096), learner, file, &table)
+                        learn(decoder.decode(&rest, limit: 4096), learner, &table, &complaints)
                         bar.advance(bytes: before - rest.count, samples: learner.step)
                     }
                     return !Interrupt.isSet
                 }
-                rejected += learn(decoder.finish(), learner, file, &table)
-                if Interrupt.isSet { break rounds }
+                if Interrupt.isSet { break rounds }  // what is cut off is not a line
+                learn(decoder.finish(), learner, &table, &complaints)
             }
         }
         bar.finish()
         table.finish(learner)
-        print(summary(learner, rejected: rejected))
+        complaints.finish()
+        Terminal.say(summary(learner, rejected: complaints.count))
         if let save {
             try learner.save(schema: claim.current, to: save)
-            print("saved to     \(save)")
+            Terminal.say("saved to     \(save)")
         }
         if Interrupt.isSet { throw ExitCode(130) }
-        if learner.step == 0 { throw CommandError("no sample was learned from \(files.joined(separator: ", "))") }
+        if learner.step == before { throw CommandError("no sample was learned from \(files.joined(separator: ", "))") }
     }
 
     static func learner(_ load: String?, _ learning: LearningOptions) throws -> (Learner, Schema?) {
@@ -88,32 +92,25 @@ struct Train: ParsableCommand {
         return try Learner.load(load)
     }
 
-    /// Learns a chunk, tells its first errors, and returns how many samples were not taken.
-    private func learn(_ chunk: DecodedChunk, _ learner: Learner, _ file: String, _ table: inout ProgressTable) -> Int {
+    /// Learns a chunk, and tells its errors.
+    private func learn(
+        _ chunk: DecodedChunk, _ learner: Learner, _ table: inout ProgressTable, _ complaints: inout Complaints
+    ) {
         let steps = learner.learn(chunk.samples)
         table.add(steps, chunk.samples, task: learner.task)
-        var rejected = 0
         for event in chunk.events {
             switch event.kind {
-            case .rejected(let error): rejected += complain(error, file, rejected)
+            case .rejected(let error), .refusedDirective(let error): complaints.add(error)
             case .directive(let directive):
-                rejected += complain(
-                    SampleError(line: event.line, expected: "samples", got: "!" + directive), file, rejected)
-            case .foreign(let why):
-                rejected += complain(SampleError(line: event.line, expected: "samples", got: why), file, rejected)
+                complaints.add(SampleError(line: event.line, expected: "samples", got: "!" + directive))
+            case .foreign(let why): complaints.add(SampleError(line: event.line, expected: "samples", got: why))
             }
         }
         for rejection in steps.rejections {
             var error = rejection.error
             error.line = chunk.lines[rejection.index]
-            rejected += complain(error, file, rejected)
+            complaints.add(error)
         }
-        return rejected
-    }
-
-    private func complain(_ error: SampleError, _ file: String, _ count: Int) -> Int {
-        if count < 10 { Terminal.complain("\(file): \(error)") }
-        return 1
     }
 
     private func summary(_ learner: Learner, rejected: Int) -> String {
@@ -140,6 +137,21 @@ struct Train: ParsableCommand {
             lines.append("weights      \(String(network.parameterHash, radix: 16)) (hash)")
         }
         return lines.joined(separator: "\n")
+    }
+}
+
+/// Errors to standard error: the first ten, then their number.
+private struct Complaints {
+    var file = ""
+    private(set) var count = 0
+
+    mutating func add(_ error: SampleError) {
+        count += 1
+        if count <= 10 { Terminal.complain("\(file): \(error)") }
+    }
+
+    func finish() {
+        if count > 10 { Terminal.complain("and \(count - 10) more errors") }
     }
 }
 

@@ -20,6 +20,12 @@ struct Watch: AsyncParsableCommand {
     @Option(help: "Stop after so many messages. (default: never)")
     var count: Int?
 
+    func validate() throws {
+        if let count, count < 1 { throw ValidationError("count \(count): expected at least 1") }
+        if !(interval >= 0) { throw ValidationError("interval \(interval): expected seconds, at least 0") }
+        _ = try Watch.split(address)
+    }
+
     func run() async throws {
         let (host, port) = try Watch.split(address)
         var view = WatchView(interval: interval, source: "\(host):\(port)")

@@ -167,7 +167,8 @@ enum ModelFile {
                 optimizer: configuration.optimizer, initialization: configuration.initialization,
                 seed: configuration.seed)
             guard parameters.count == network.parameterCount, record.gradientNorms.count == network.layers.count,
-                velocity.isEmpty || velocity.count == network.parameterCount
+                velocity.isEmpty || velocity.count == network.parameterCount,
+                header.scaler.map({ $0.means.count == inputs }) ?? true
             else { throw ModelFileError(description: "its weights do not fit its layers") }
             network.flatParameters = parameters
             if !velocity.isEmpty { network.flatVelocity = velocity }

@@ -32,6 +32,8 @@ public struct DecodedEvent: Sendable, Hashable {
         case rejected(SampleError)
         /// A line that begins with `!`, without it.
         case directive(String)
+        /// A directive to the decoder that it cannot obey.
+        case refusedDirective(SampleError)
         /// The stream is none of ours (an HTTP request, say): its sender is told why, and nothing more is read.
         case foreign(String)
     }
@@ -182,7 +184,10 @@ public struct SampleDecoder: Sendable {
             if let directive = String(validating: text.dropFirst(), as: UTF8.self), directive.utf8.count <= 4096 {
                 obey(directive)
             } else {
-                reject(SampleError(line: line, expected: "a directive in UTF-8", got: SampleError.excerpt(text)))
+                let error = SampleError(
+                    line: line, expected: "a directive in UTF-8, of at most 4096 bytes", got: SampleError.excerpt(text))
+                chunk.events.append(
+                    DecodedEvent(index: chunk.samples.count, line: line, kind: .refusedDirective(error)))
             }
             return
         }
@@ -236,7 +241,8 @@ public struct SampleDecoder: Sendable {
         guard words.count == 2, let named = SampleFormat(rawValue: String(words[1])) else {
             let names = SampleFormat.allCases.map(\.rawValue).joined(separator: " or ")
             let given = words.dropFirst().joined(separator: " ")
-            reject(SampleError(line: line, field: "format", expected: names, got: given))
+            let error = SampleError(line: line, field: "format", expected: names, got: given)
+            chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .refusedDirective(error)))
             return
         }
         format = named

@@ -80,7 +80,7 @@ public struct Configuration: Sendable, Hashable, Codable {
             throw ArchitectureError("class limit \(classLimit): expected 2 to 65536")
         }
         guard (1...1_000_000).contains(recentWindow) else {
-            throw ArchitectureError("a window of \(recentWindow): expected 1 to 1000000 samples")
+            throw ArchitectureError("recent window \(recentWindow): expected 1 to 1000000 samples")
         }
         // The layers themselves: with the fewest outputs that the loss can have.
         let loss = loss ?? .crossEntropy

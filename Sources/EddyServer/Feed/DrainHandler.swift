@@ -6,6 +6,7 @@
 // the socket is closed only then, or at a deadline.
 
 import NIOCore
+import Synchronization
 
 final class DrainHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
@@ -22,6 +23,10 @@ final class DrainHandler: ChannelDuplexHandler {
         fileprivate let handler: NIOLoopBound<DrainHandler>
         fileprivate let loop: any EventLoop
         fileprivate let deadline: Duration
+        fileprivate let stopped: Flag
+
+        /// Whether the input ended because the server stops, rather than where the peer ended it.
+        var wasStopped: Bool { stopped.isSet.load(ordering: .acquiring) }
 
         /// Returns when the peer has closed its side, or at the deadline. What it still sends is discarded.
         func drained() async {
@@ -32,9 +37,15 @@ final class DrainHandler: ChannelDuplexHandler {
         }
     }
 
+    /// Set once, on the event loop.
+    fileprivate final class Flag: Sendable {
+        let isSet = Atomic(false)
+    }
+
     private let peerClosed: EventLoopPromise<Void>
     private let loop: any EventLoop
     private let deadline: Duration
+    private let stopped = Flag()
     private var isDiscarding = false
     private var context: ChannelHandlerContext?
 
@@ -45,7 +56,9 @@ final class DrainHandler: ChannelDuplexHandler {
     }
 
     var handle: Handle {
-        Handle(peerClosed: peerClosed, handler: NIOLoopBound(self, eventLoop: loop), loop: loop, deadline: deadline)
+        Handle(
+            peerClosed: peerClosed, handler: NIOLoopBound(self, eventLoop: loop), loop: loop, deadline: deadline,
+            stopped: stopped)
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
@@ -78,6 +91,7 @@ final class DrainHandler: ChannelDuplexHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is Stop {
             guard !isDiscarding else { return }
+            stopped.isSet.store(true, ordering: .releasing)
             beginDiscarding()
             context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
             return

@@ -54,8 +54,10 @@ struct FeedConversation: Sendable {
     }
 
     /// The end of input: learns the last line, where no newline ended it; returns the last replies.
-    mutating func end() async -> ByteBuffer {
-        await process(decoder.finish())
+    ///
+    /// - Parameter isCut: the end is ours, not the sender's: a line without its newline is half a line.
+    mutating func end(isCut: Bool = false) async -> ByteBuffer {
+        if !isCut { await process(decoder.finish()) }
         replies.end()
         return replies.take()
     }
@@ -75,6 +77,7 @@ struct FeedConversation: Sendable {
             switch event.kind {
             case .rejected(let error): replies.reject(error)
             case .directive(let directive): obey(directive, line: event.line)
+            case .refusedDirective(let error): replies.sayError(error)
             case .foreign(let why):
                 replies.say("!error \(why)")
                 isForeign = true

@@ -135,7 +135,7 @@ public final class FeedServer: Service {
                     let text = "!error too many connections: expected at most \(options.connectionLimit) at once\n"
                     try await outbound.write(ByteBuffer(string: text))
                 } else {
-                    try await converse(inbound, outbound, source)
+                    try await converse(inbound, outbound, source, drain)
                 }
                 outbound.finish()  // half-close: the peer sees the end of our replies
                 await drain.drained()
@@ -147,7 +147,7 @@ public final class FeedServer: Service {
 
     private func converse(
         _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>,
-        _ source: String
+        _ source: String, _ drain: DrainHandler.Handle
     ) async throws {
         var conversation = FeedConversation(session: session, options: options, source: source)
         var hears = true  // whether the peer still takes replies
@@ -158,7 +158,7 @@ public final class FeedServer: Service {
             }
             if conversation.isForeign { return }
         }
-        let last = await conversation.end()
+        let last = await conversation.end(isCut: drain.wasStopped)
         if hears, last.readableBytes > 0 { try await outbound.write(last) }
     }
 }

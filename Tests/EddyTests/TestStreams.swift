@@ -1,0 +1,122 @@
+// What the tests of this module share: the data sets, a decoder driven in any pieces, and seeded randomness.
+
+import Foundation
+import Testing
+
+@testable import Eddy
+
+/// A data set of `Fixtures`, as bytes.
+func fixture(_ name: String) throws -> [UInt8] {
+    let url = try #require(Bundle.module.url(forResource: "Fixtures/\(name)", withExtension: "csv"))
+    return Array(try Data(contentsOf: url))
+}
+
+/// The samples of a data set in one chunk.
+func samples(_ name: String) throws -> SampleChunk {
+    var decoder = SampleDecoder(schema: SchemaClaim())
+    var bytes = try fixture(name)[...]
+    let chunk = decoder.decode(&bytes)
+    #expect(chunk.events.isEmpty && decoder.finish().isEmpty)
+    return chunk.samples
+}
+
+/// All that came of a stream's bytes, whatever pieces they came in.
+struct Decoded: Equatable {
+    struct Event: Equatable {
+        let index: Int
+        let line: Int
+        let kind: DecodedEvent.Kind
+    }
+
+    /// The bits of each sample's features.
+    var features: [[UInt32]] = []
+    var labels: [Label] = []
+    var weights: [Float] = []
+    var identifiers: [Int: String] = [:]
+    var lines: [Int] = []
+    var events: [Event] = []
+    var schema: Schema?
+
+    var rows: [[Float]] { features.map { $0.map { Float(bitPattern: $0) } } }
+
+    var errors: [SampleError] {
+        events.compactMap { if case .rejected(let error) = $0.kind { error } else { nil } }
+    }
+
+    var directives: [String] {
+        events.compactMap { if case .directive(let directive) = $0.kind { directive } else { nil } }
+    }
+
+    var isForeign: Bool {
+        events.contains { if case .foreign = $0.kind { true } else { false } }
+    }
+
+    /// Takes in a chunk, and holds it to what every chunk promises.
+    mutating func append(_ chunk: DecodedChunk) {
+        let samples = chunk.samples
+        let base = labels.count
+        #expect(samples.features.count == samples.inputs * samples.count)
+        #expect(chunk.lines.count == samples.count)
+        #expect(samples.weights.isEmpty || samples.weights.count == samples.count)
+        #expect(samples.features.allSatisfy { $0.isFinite && ($0 != 0 || $0.sign == .plus) })
+        #expect(samples.weights.allSatisfy { $0.isFinite && $0 >= 0 })
+        #expect(chunk.events.map(\.index).allSatisfy { (0...samples.count).contains($0) })
+        for i in 0..<samples.count {
+            if case .number(let value) = samples.labels[i] { #expect(value.isFinite) }
+            features.append(samples.features[i * samples.inputs..<(i + 1) * samples.inputs].map(\.bitPattern))
+            weights.append(samples.weights.isEmpty ? 1 : samples.weights[i])
+            identifiers[base + i] = samples.identifiers[i]
+        }
+        labels += samples.labels
+        lines += chunk.lines
+        events += chunk.events.map { Event(index: base + $0.index, line: $0.line, kind: $0.kind) }
+    }
+}
+
+/// Decodes bytes in pieces of the given sizes (the last one again and again), at most `limit` samples a call.
+func decode(
+    _ bytes: [UInt8], pieces: [Int] = [], limit: Int = .max, format: SampleFormat? = nil,
+    label: LabelColumn = .automatic, claim: SchemaClaim = SchemaClaim(),
+    lineLimit: Int = SampleDecoder.defaultLineLimit
+) -> Decoded {
+    var decoder = SampleDecoder(format: format, label: label, schema: claim, lineLimit: lineLimit)
+    var decoded = Decoded()
+    var rest = bytes[...]
+    var next = 0
+    while !rest.isEmpty {
+        var piece = rest.prefix(pieces.isEmpty ? rest.count : pieces[min(next, pieces.count - 1)])
+        rest = rest.dropFirst(piece.count)
+        next += 1
+        while !piece.isEmpty {
+            let chunk = decoder.decode(&piece, limit: limit)
+            #expect(chunk.samples.count <= limit)
+            decoded.append(chunk)
+        }
+    }
+    decoded.append(decoder.finish())
+    decoded.schema = claim.current
+    return decoded
+}
+
+func decode(
+    _ text: String, format: SampleFormat? = nil, label: LabelColumn = .automatic, claim: SchemaClaim = SchemaClaim()
+) -> Decoded {
+    decode(Array(text.utf8), format: format, label: label, claim: claim)
+}
+
+/// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
+struct TestRandom: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    mutating func oneIn(_ n: Int) -> Bool { Int.random(in: 0..<n, using: &self) == 0 }
+}
