@@ -49,7 +49,7 @@ import Testing
         while !rest.isEmpty {
             let chunk = decoder.decode(&rest, limit: limit)
             for event in chunk.events {
-                guard case .rejected(let error) = event.kind else { continue }
+                guard let error = event.error else { continue }
                 #expect(error.line == event.line)
                 errors.append(error.line)
             }

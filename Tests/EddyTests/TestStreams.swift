@@ -40,7 +40,12 @@ struct Decoded: Equatable {
     var rows: [[Float]] { features.map { $0.map { Float(bitPattern: $0) } } }
 
     var errors: [SampleError] {
-        events.compactMap { if case .rejected(let error) = $0.kind { error } else { nil } }
+        events.compactMap { event in
+            switch event.kind {
+            case .rejected(let error), .refusedDirective(let error): error
+            case .directive, .foreign: nil
+            }
+        }
     }
 
     var directives: [String] {

@@ -56,10 +56,14 @@ def memory(pid, peak=False):
 class Server:
     """`eddy serve` (or another command that serves), listening."""
 
-    def __init__(self, *options, command="serve"):
+    def __init__(self, *options, command="serve", ulimit=None):
+        """ulimit: what the shell that starts it is told first, such as "-Sn 256"."""
         self.log = tempfile.TemporaryFile(mode="w+")
+        program = [EDDY, command, "--port", "0", "--http-port", "0", *map(str, options)]
+        if ulimit:
+            program = ["/bin/sh", "-c", 'ulimit %s; exec "$@"' % ulimit, "sh", *program]
         self.process = subprocess.Popen(
-            [EDDY, command, "--port", "0", "--http-port", "0", *map(str, options)],
+            program,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, text=True)
         # A server that never says where it listens ends at the deadline, and the lines below with it.
         watchdog = threading.Timer(DEADLINE, self.process.kill)
@@ -183,8 +187,8 @@ class Feed:
 class ServerTest(unittest.TestCase):
     """A test with servers, each ended with it."""
 
-    def serve(self, *options, command="serve"):
-        server = Server(*options, command=command)
+    def serve(self, *options, **how):
+        server = Server(*options, **how)
         self.addCleanup(server.close)
         return server
 

@@ -57,8 +57,8 @@ class MemoryTest(ServerTest):
         server = self.serve()
         self.summary(server, "1,2,a\n2,1,b\n")
         for index in range(100):
-            self.stalled_subscriber(
-                server, "/losses?every=sample" if index % 2 else "/losses", "text/event-stream" if index % 4 > 1 else None)
+            path = "/losses?every=sample" if index % 2 else "/losses"
+            self.stalled_subscriber(server, path, "text/event-stream" if index % 4 > 1 else None)
         before = memory(server.pid)
         stream = b"0.5,1.5,a\n0.25,1,b\n" * 50_000
         summaries = []

@@ -1,11 +1,13 @@
 """SIGINT and SIGTERM: what was read is learned and answered, everyone is told, the model is saved, the status is 0."""
 
+import os
 import signal
 import socket
 import threading
+from pathlib import Path
 
-from server import EDDY, Feed, ServerTest, eventually, fixture
-from tools import Transcript, need_websockets, open_websocket
+from server import Feed, ServerTest, eventually, fixture
+from tools import Transcript, missing, need_websockets, open_websocket
 
 
 class Stream(threading.Thread):
@@ -118,6 +120,44 @@ class ShutdownTest(ServerTest):
         self.assertEqual(server.wait(), 0, server.errors())
         stream.finish()
 
+    def test_client_that_never_reads_is_cut_at_the_deadline(self):
+        server = self.serve()
+        deaf = self.feed(server, receive_buffer=4096)
+        deaf.send("!reply predictions\n")
+        deaf.socket.settimeout(1)
+        with self.assertRaises(socket.timeout):
+            while True:
+                deaf.socket.send(b"1,2,a\n" * 1000)
+        server.signal(signal.SIGTERM)
+        self.assertEqual(server.wait(), 0, server.errors())
+
+    def test_connections_that_arrive_as_it_stops_do_no_harm(self):
+        for _ in range(12):
+            server, arrivals = self.serve(), []
+            server.signal(signal.SIGSTOP)  # so that all are waiting when the signal comes
+            for port in (server.port, server.web_port):
+                arrivals += [socket.create_connection((server.host, port)) for _ in range(200)]
+            server.signal(signal.SIGTERM)
+            server.signal(signal.SIGCONT)
+            try:
+                self.assertEqual(server.wait(), 0, server.errors()[:2000])
+            finally:
+                for arrival in arrivals:
+                    arrival.close()
+
+    def test_requests_without_end_are_cut_at_the_deadline(self):
+        server = self.serve()
+        for _ in range(4):  # more than there are cores to read them on
+            request = socket.create_connection((server.host, server.web_port))
+            self.addCleanup(request.close)
+            request.settimeout(1)
+            try:
+                request.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 400_000)
+            except OSError:
+                pass  # refused already
+        server.signal(signal.SIGTERM)
+        self.assertEqual(server.wait(), 0, server.errors())
+
     def test_no_connection_is_taken_once_stopped(self):
         server = self.serve()
         server.signal(signal.SIGTERM)
@@ -130,7 +170,8 @@ class ShutdownTest(ServerTest):
         _, exceptions = need_websockets()
         server = self.serve()
         self.summary(server, fixture("iris.csv"))
-        sockets = [open_websocket(self, server, path) for path in ("/losses", "/weights", "/losses?every=sample", "/feed")]
+        paths = ("/losses", "/weights", "/losses?every=sample", "/feed")
+        sockets = [open_websocket(self, server, path) for path in paths]
         sockets[3].send("!reply predictions\n5.1,3.5,1.4,0.2,setosa")
         self.assertRegex(sockets[3].recv(), r"\Asetosa ")
         for path in ("/losses", "/weights"):
@@ -154,6 +195,44 @@ class ShutdownTest(ServerTest):
                 text += block
             self.assertTrue(text.endswith(b"0\r\n\r\n"), "the body is cut: %r" % text[-80:])  # its last chunk
         self.assertEqual(server.wait(), 0, server.errors())
+
+
+class FilesTest(ServerTest):
+    """File descriptors run out, and files cannot be written."""
+
+    def test_as_many_connections_as_promised_whatever_the_soft_limit(self):
+        server = self.serve("--connections", 500, ulimit="-Sn 256")
+        feeds = [self.feed(server) for _ in range(400)]
+        for feed in feeds:
+            self.assertEqual(feed.ask("!ping\n"), "!pong")
+        self.assertEqual(server.model()["connections"], 400)
+
+    def test_no_more_descriptors_cost_neither_the_server_nor_what_it_learned(self):
+        path = self.directory() / "model.eddy"
+        server = self.serve("--save", path, ulimit="-n 64")
+        self.summary(server, fixture("iris.csv"))
+        descriptors = Path("/proc/%d/fd" % server.pid)
+        if not descriptors.exists():
+            missing("this system has no /proc, which tells when the descriptors have run out")
+        for port in (server.port, server.web_port):
+            waiting = [socket.create_connection((server.host, port)) for _ in range(100)]
+            eventually(lambda: server.process.poll() is not None or len(os.listdir(descriptors)) >= 64,
+                       "all descriptors are in use")
+            for one in waiting:
+                one.close()
+            if server.process.poll() is not None:
+                break
+        server.signal(signal.SIGTERM)
+        status = server.wait()
+        self.assertTrue(path.exists(), "exit status %s, and nothing was saved\n%s" % (status, server.errors()[:2000]))
+        self.assertEqual(self.serve("--load", path).model()["step"], 150)
+        self.assertEqual(status, 0, server.errors()[:2000])
+
+    def test_place_to_save_that_cannot_be_written_is_refused_at_the_start(self):
+        path = self.directory() / "none" / "model.eddy"
+        run = Transcript("serve", "--port", "0", "--http-port", "0", "--save", path)
+        self.assertEqual((run.status, run.out), (1, ""), run)
+        self.assertRegex(run.err, r"\AError: .*none/model\.eddy: .+\n\Z")
 
 
 class PortTest(ServerTest):

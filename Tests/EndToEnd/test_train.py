@@ -165,7 +165,8 @@ class PredictTest(ServerTest):
 
     def test_json_says_the_same(self):
         plain = Transcript("predict", "--load", self.model, IRIS).out.splitlines()
-        told = [json.loads(line) for line in Transcript("predict", "--load", self.model, "--json", IRIS).out.splitlines()]
+        run = Transcript("predict", "--load", self.model, "--json", IRIS)
+        told = [json.loads(line) for line in run.out.splitlines()]
         self.assertEqual([o["prediction"] for o in told], [line.split()[0] for line in plain])
         self.assertEqual([o["line"] for o in told], list(range(2, 152)))
 

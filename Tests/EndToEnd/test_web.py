@@ -70,7 +70,8 @@ class WebTest(ServerTest):
     def test_pages_from_elsewhere_are_refused(self):
         server = self.serve()
         for path in ("/", "/model", "/losses", "/feed", "/healthz"):
-            for origin in ("http://example.com", "null", "http://127.0.0.1:1", "https://localhost:%d" % server.web_port):
+            for origin in ("http://example.com", "null", "http://127.0.0.1:1",
+                           "https://localhost:%d" % server.web_port):
                 status, _, body = server.get(path, Origin=origin)
                 self.assertEqual((status, list(json.loads(body))), (403, ["error"]), (path, origin))
         status, _, _ = server.get("/model", Host="evil.example:%d" % server.web_port)  # DNS rebinding

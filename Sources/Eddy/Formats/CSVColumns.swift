@@ -170,6 +170,9 @@ struct ColumnPlan: Sendable {
     let columns: [Column]
     /// The columns of a line that leaves the label out.
     let unlabelled: [Column]
+    /// The roles alone, of each: what the inner loop reads, without the names' reference counts.
+    let roles: [Role]
+    let unlabelledRoles: [Role]
     let hasLabel: Bool
     /// Whether the label is not the last column, so that a line must be counted before it is read.
     let isLabelInside: Bool
@@ -179,6 +182,8 @@ struct ColumnPlan: Sendable {
         self.columns = columns
         self.isFromHeader = isFromHeader
         unlabelled = columns.filter { $0.role != .label }
+        roles = columns.map(\.role)
+        unlabelledRoles = unlabelled.map(\.role)
         hasLabel = unlabelled.count < columns.count
         isLabelInside = hasLabel && columns.last?.role != .label
     }

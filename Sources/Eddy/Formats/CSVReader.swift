@@ -176,23 +176,24 @@ struct CSVReader: Sendable {
     ) throws(SampleError) {
         var cursor = line.baseAddress!
         let end = cursor + line.count
-        var columns = plan.columns
-        if plan.isLabelInside, try TextCells.split(line, line: number).count == columns.count - 1 {
-            columns = plan.unlabelled
-        }
-        for (index, column) in columns.enumerated() {
+        var roles = plan.roles
+        var isShort = false
+        if plan.isLabelInside { isShort = try TextCells.split(line, line: number).count == roles.count - 1 }
+        if isShort { roles = plan.unlabelledRoles }
+        for index in roles.indices {
             let start = cursor
-            if case .input(let input) = column.role, case .success(let value) = DecimalNumber.scan(&cursor, end: end),
+            if case .input(let input) = roles[index], case .success(let value) = DecimalNumber.scan(&cursor, end: end),
                 cursor == end || cursor.pointee == UInt8(ascii: ",")
             {
                 row[input] = value + 0  // −0 becomes 0
             } else {
                 cursor = start
+                let column = isShort ? plan.unlabelled[index] : plan.columns[index]
                 try readSlowly(&cursor, end, number, index, column, row, &label)
             }
             if cursor == end {
                 let fields = index + 1
-                if fields == columns.count || (fields == columns.count - 1 && !plan.isLabelInside && plan.hasLabel) {
+                if fields == roles.count || (fields == roles.count - 1 && !plan.isLabelInside && plan.hasLabel) {
                     return
                 }
                 throw wrongCount(fields, plan, number)

@@ -42,6 +42,14 @@ public struct DecodedEvent: Sendable, Hashable {
     public let index: Int
     public let line: Int
     public let kind: Kind
+
+    /// What is wrong, where the line is a data line or a directive that was not taken.
+    public var error: SampleError? {
+        switch kind {
+        case .rejected(let error), .refusedDirective(let error): error
+        case .directive, .foreign: nil
+        }
+    }
 }
 
 /// Some samples of a stream, and the events between them.
