@@ -72,11 +72,21 @@ let package = Package(
             ]),
 
         .testTarget(name: "BackpropTests", dependencies: ["Backprop"], resources: [.copy("Fixtures")]),
-        .testTarget(name: "EddyTests", dependencies: ["Eddy"], resources: [.copy("Fixtures")]),
-        .testTarget(name: "EddyCombineTests", dependencies: ["EddyCombine"]),
+        .testTarget(
+            name: "EddyTests",
+            dependencies: ["Eddy", .product(name: "AsyncAlgorithms", package: "swift-async-algorithms")],
+            resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "EddyCombineTests",
+            dependencies: ["Eddy", "EddyCombine", .product(name: "OpenCombine", package: "OpenCombine")]),
         .testTarget(
             name: "EddyServerTests",
-            dependencies: ["EddyServer", .product(name: "FlyingFox", package: "FlyingFox")]),
+            dependencies: [
+                "EddyServer",
+                .product(name: "FlyingFox", package: "FlyingFox"),
+                .product(name: "FlyingSocks", package: "FlyingFox"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -49,6 +49,17 @@ enum InputFile {
     }
 }
 
+enum OutputFile {
+    /// Throws where a model could not be saved at the end, while there is still time to choose another place.
+    static func check(_ path: String) throws {
+        let trial = path + ".\(getpid()).tmp"
+        let file = open(trial, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+        guard file >= 0 else { throw CommandError("cannot save to \(path): \(String(cString: strerror(errno)))") }
+        close(file)
+        unlink(trial)
+    }
+}
+
 enum Terminal {
     /// Whether standard error is a terminal, where a line can be drawn over.
     static var isInteractive: Bool { isatty(STDERR_FILENO) == 1 }

@@ -133,6 +133,12 @@ struct FormatOptions: ParsableArguments {
             """)
     var label: String?
 
+    func validate() throws {
+        if let label, Int(label) == 0 {
+            throw ValidationError("label 0: positions are counted from 1, from the end where negative")
+        }
+    }
+
     var labelColumn: LabelColumn {
         guard let label else { return .automatic }
         return Int(label).map { .position($0) } ?? .name(label)

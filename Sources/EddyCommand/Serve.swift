@@ -83,6 +83,8 @@ struct RunningServer {
         async throws
     {
         logger = log.logger("eddy")
+        if let path = options.save { try OutputFile.check(path) }
+        raiseDescriptorLimit()
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
         save = options.save
@@ -107,7 +109,9 @@ struct RunningServer {
         services = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: ([web, feed] + extra).map {
-                    .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
+                    .init(
+                        service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
+                        failureTerminationBehavior: .gracefullyShutdownGroup)
                 },
                 gracefulShutdownSignals: [.sigint, .sigterm], logger: RunningServer.quiet))
     }
@@ -133,32 +137,35 @@ struct RunningServer {
     func announce() {
         Task {
             guard let (host, port) = try? await webTask.value else { return }
-            let address = "\(feedAddress.ipAddress ?? "?") \(feedAddress.port ?? 0)"
-            print("eddy \(EddyVersion.current)")
-            print("feed       \(address)    nc -N \(address) < samples.csv")
-            print("dashboard  http://\(host):\(port)/")
-            fflush(nil)
+            let feed = "\(feedAddress.ipAddress ?? "?") \(feedAddress.port ?? 0)"
+            Terminal.say(
+                """
+                eddy \(EddyVersion.current)
+                feed       \(feed)    nc -N \(feed) < samples.csv
+                dashboard  http://\(host.contains(":") ? "[\(host)]" : host):\(port)/
+                """)
         }
     }
 
-    /// Serves until a signal; then saves.
+    /// Serves until a signal; then saves, also where the services ended by an error.
     func run() async throws {
+        var failure: (any Error)?
         do {
             try await services.run()
         } catch {
-            if let error = error as? ServiceGroupError { throw await reason(error) }
-            throw error
+            failure = await reason(error)
         }
         await session.finish()
-        if let save {
+        if let save, await session.sampleCounts.learned > 0 || failure == nil {
             try await session.save(to: save)
             logger.info("model saved to \(save)")
         }
         try await group.shutdownGracefully()
+        if let failure { throw failure }
     }
 
-    /// Why a service ended: the web side's own sentence, where it could not listen.
-    private func reason(_ error: ServiceGroupError) async -> any Error {
+    /// Why the services ended: the web side's own sentence, where it could not listen.
+    private func reason(_ error: any Error) async -> any Error {
         do {
             _ = try await webTask.value
             return error
@@ -166,4 +173,17 @@ struct RunningServer {
             return error
         }
     }
+}
+
+/// Lets the process have as many open files as it is allowed to: connections need one each.
+func raiseDescriptorLimit() {
+    #if canImport(Glibc)
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    #else
+        let resource = RLIMIT_NOFILE
+    #endif
+    var limit = rlimit()
+    guard getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+    limit.rlim_cur = min(limit.rlim_max, 65_536)
+    setrlimit(resource, &limit)
 }

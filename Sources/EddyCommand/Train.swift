@@ -50,6 +50,7 @@ struct Train: ParsableCommand {
         let before = learner.step
         let files = files.isEmpty ? ["-"] : files
         for file in files { try InputFile.check(file) }
+        if let save { try OutputFile.check(save) }
         Interrupt.watch()
         var table = ProgressTable(unit: bits ? .bits : .nats, isQuiet: quiet)
         var bar = ProgressBar(files: files, epochs: epochs, isQuiet: quiet)

@@ -30,7 +30,9 @@ struct Watch: AsyncParsableCommand {
         let (host, port) = try Watch.split(address)
         var view = WatchView(interval: interval, source: "\(host):\(port)")
         var seen = 0
-        for try await event in try await ServerEvents.open(host: host, port: port, path: "/losses") {
+        let events = try await ServerEvents.open(host: host, port: port, path: "/losses")
+        if Terminal.isInteractive { Terminal.complain("watching \(host):\(port); waiting for samples") }
+        for try await event in events {
             guard let message = try? JSONDecoder().decode(WatchMessage.self, from: Data(event.utf8)) else { continue }
             view.show(message)
             seen += 1
@@ -169,6 +171,9 @@ struct ServerEvents {
                 do {
                     try await read(connection, host, path) { continuation.yield($0) }
                     continuation.finish()
+                } catch is HTTPParserError {
+                    continuation.finish(
+                        throwing: CommandError("http://\(host):\(port) is no web side; is it the feed's port?"))
                 } catch {
                     continuation.finish(throwing: error)
                 }

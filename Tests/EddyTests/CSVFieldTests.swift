@@ -25,7 +25,8 @@ import Testing
         #expect(decoded.rows == [[1, 2], [3, 4]])
         #expect(decoded.errors.count == 1)
         let error = decoded.errors[0]
-        #expect(error.line == 3 && error.column == 2 && error.field == "b" && error.expected == "number")
+        #expect(error.line == 3 && error.column == 2 && error.field == "b")
+        #expect(error.expected.contains("number"))
     }
 
     @Test(arguments: ["1e39", "-1e39", "1e999", "340282356779733661637539395458142568448"])

@@ -334,4 +334,16 @@ extension Learner {
         }
         #expect(learner.scaled([1e30, 7])[0] == FeatureScaler.bound)
     }
+
+    /// The other way round, a first sample far from the rest would be scored by statistics that know nothing of it.
+    @Test func aStep_isOfTheSampleAsScaledByStatisticsThatKnowIt() throws {
+        let learner = try Learner(plain(scaling: true))
+        for (i, value) in [3, 5, 10, -4, 5, 900].enumerated() {
+            let before = try ModelFile.decode(state(learner)).0
+            let steps = try learner.learn([Float(value), 7], .number(Float(i % 2)))
+            guard i > 1, let network = before.network else { continue }  // both classes have come
+            let probabilities = network.predict(learner.scaled([Float(value), 7]))
+            #expect(steps.probabilities[0] == probabilities[..<2].max())
+        }
+    }
 }

@@ -222,7 +222,10 @@ struct CSVReader: Sendable {
                     case .failure(.outOfRange):
                         throw SampleError(line: 0, expected: "number within ±3.4e38", got: SampleError.excerpt(bytes))
                     case .failure(.notANumber):
-                        throw SampleError(line: 0, expected: "number", got: SampleError.excerpt(bytes))
+                        let isBlank = bytes.first == UInt8(ascii: " ") || bytes.last == UInt8(ascii: " ")
+                        throw SampleError(
+                            line: 0, expected: isBlank ? "number without blanks" : "number",
+                            got: SampleError.excerpt(bytes))
                     }
                 }
             }

@@ -146,7 +146,8 @@ public final class Learner {
 
     private static func describe(_ head: Head, inputs: Int) -> String {
         let widths = ([inputs] + head.network.layers.map(\.outputs)).map { String($0) }.joined(separator: "-")
-        return "\(head.task.rawValue) found: \(inputs) inputs, network \(widths), \(head.network.optimizer)"
+        let grows = head.task == .classification && head.classes.names.isEmpty ? ", an output more with each class" : ""
+        return "\(head.task.rawValue) found: \(inputs) inputs, network \(widths)\(grows), \(head.network.optimizer)"
     }
 
     // MARK: A run of samples

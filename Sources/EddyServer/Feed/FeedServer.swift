@@ -32,8 +32,6 @@ public struct ListenError: Error, CustomStringConvertible {
 ///     let address = try await server.listen(host: "127.0.0.1", port: 7071)
 ///     try await server.run()
 public final class FeedServer: Service {
-    private typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
-
     private let session: LearningSession
     private let options: FeedOptions
     private let loop: any EventLoop
@@ -41,8 +39,10 @@ public final class FeedServer: Service {
     private let logger: Logger
     private let state = Mutex(State())
 
+    private let accepted = AsyncStream.makeStream(of: AcceptedConnection.self)
+
     private struct State {
-        var listener: NIOAsyncChannel<(Connection, DrainHandler.Handle), Never>?
+        var listener: (any Channel)?
         var open: [ObjectIdentifier: any Channel] = [:]
         var isStopping = false
     }
@@ -66,27 +66,28 @@ public final class FeedServer: Service {
     ///
     /// - Throws: ``ListenError`` with a sentence where that is not possible.
     public func listen(host: String, port: Int) async throws -> SocketAddress {
-        let options = options
+        let (options, queue) = (options, accepted.continuation)
         let bootstrap = ServerBootstrap(group: loop)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-        do {
-            let listener = try await bootstrap.bind(host: host, port: port) { channel in
+            .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let drain = DrainHandler(deadline: options.drainDeadline, loop: channel.eventLoop)
                     try channel.pipeline.syncOperations.addHandler(drain)
-                    let connection = try Connection(
+                    let connection = try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
                         wrappingChannelSynchronously: channel,
                         configuration: .init(
                             backPressureStrategy: .init(lowWatermark: 2, highWatermark: 8),
                             isOutboundHalfClosureEnabled: true))
-                    return (connection, drain.handle)
+                    queue.yield(AcceptedConnection(connection, drain.handle))
                 }
             }
+        do {
+            let listener = try await bootstrap.bind(host: host, port: port).get()
             state.withLock { $0.listener = listener }
-            return listener.channel.localAddress!
+            return listener.localAddress!
         } catch {
             throw ListenError.explain(error, host: host, port: port, option: "--port")
         }
@@ -94,13 +95,11 @@ public final class FeedServer: Service {
 
     /// Serves until the graceful shutdown of its service group, or until ``stop()``.
     public func run() async throws {
-        guard let listener = state.withLock({ $0.listener }) else { preconditionFailure("run() before listen()") }
-        try await withGracefulShutdownHandler {
-            try await withThrowingDiscardingTaskGroup { group in
-                try await listener.executeThenClose { connections in
-                    for try await (connection, drain) in connections {
-                        group.addTask(executorPreference: self.executor) { await self.serve(connection, drain) }
-                    }
+        precondition(state.withLock { $0.listener != nil }, "run() before listen()")
+        await withGracefulShutdownHandler {
+            await withDiscardingTaskGroup { group in
+                for await connection in self.accepted.stream {
+                    group.addTask(executorPreference: self.executor) { await self.serve(connection) }
                 }
             }
         } onGracefulShutdown: {
@@ -108,19 +107,31 @@ public final class FeedServer: Service {
         }
     }
 
-    /// Stops taking connections and ends the open ones once what they sent is learned and answered.
+    /// Stops taking connections and ends the open ones once what they sent is learned and answered; those whose peer
+    /// does not take its replies are cut at the deadline.
     public func stop() {
         let (listener, open) = state.withLock { state in
             state.isStopping = true
             return (state.listener, Array(state.open.values))
         }
-        listener?.channel.close(promise: nil)
-        for channel in open { channel.pipeline.fireUserInboundEventTriggered(DrainHandler.Stop()) }
+        let queue = accepted.continuation
+        if let listener {
+            listener.close().whenComplete { _ in queue.finish() }
+        } else {
+            queue.finish()
+        }
+        for channel in open { end(channel) }
+    }
+
+    private func end(_ channel: any Channel) {
+        channel.pipeline.fireUserInboundEventTriggered(DrainHandler.Stop())
+        channel.eventLoop.scheduleTask(in: TimeAmount(options.drainDeadline)) { channel.close(promise: nil) }
     }
 
     // MARK: A connection
 
-    private func serve(_ connection: Connection, _ drain: DrainHandler.Handle) async {
+    private func serve(_ accepted: AcceptedConnection) async {
+        let (connection, drain) = accepted.take()
         let channel = connection.channel
         let source = channel.remoteAddress.map { "\($0.ipAddress ?? "?"):\($0.port ?? 0)" } ?? "?"
         let (isStopping, count) = state.withLock { state in
@@ -128,7 +139,7 @@ public final class FeedServer: Service {
             return (state.isStopping, state.open.count)
         }
         defer { state.withLock { $0.open[ObjectIdentifier(channel)] = nil } }
-        if isStopping { channel.pipeline.fireUserInboundEventTriggered(DrainHandler.Stop()) }
+        if isStopping { end(channel) }
         do {
             try await connection.executeThenClose { inbound, outbound in
                 if count > options.connectionLimit {
@@ -163,10 +174,36 @@ public final class FeedServer: Service {
     }
 }
 
+/// A connection on its way to its task. It must be served or closed, never just dropped (SwiftNIO traps on that), so
+/// one that nobody takes, because the server stopped meanwhile, closes itself.
+private final class AcceptedConnection: Sendable {
+    typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
+
+    private let waiting: Mutex<(Connection, DrainHandler.Handle)?>
+
+    init(_ connection: Connection, _ drain: DrainHandler.Handle) { waiting = Mutex((connection, drain)) }
+
+    /// To be called once.
+    func take() -> (Connection, DrainHandler.Handle) {
+        waiting.withLock { waiting in
+            defer { waiting = nil }
+            return waiting!
+        }
+    }
+
+    deinit {
+        guard let (connection, _) = waiting.withLock({ $0 }) else { return }
+        Task { try? await connection.executeThenClose { _, _ in } }
+    }
+}
+
 extension ListenError {
     /// Why an address cannot be bound, in one line.
     static func explain(_ error: any Error, host: String, port: Int, option: String) -> ListenError {
         let address = "\(host):\(port)"
+        if error is SocketAddressError.UnknownHost {
+            return ListenError("cannot listen on \(address): there is no host of that name")
+        }
         guard let error = error as? IOError else { return ListenError("cannot listen on \(address): \(error)") }
         switch error.errnoCode {
         case EADDRINUSE:

@@ -51,6 +51,8 @@ final class WebServer: Sendable {
     private let listening = Promise<(host: String, port: UInt16)>()
     private let serving = Mutex<(server: HTTPServer, task: Task<Void, any Error>)?>(nil)
     private let isStopping = Atomic(false)
+    /// The port once bound, for the logs and for beginning anew.
+    private let boundPort = Mutex<UInt16?>(nil)
 
     /// Bytes of an unread request body that are read and dropped to keep its connection.
     private static let drainLimit = 8 << 20
@@ -78,7 +80,19 @@ final class WebServer: Sendable {
     ///   every connection without ceremony.
     func run() async throws {
         do {
-            try await serve()
+            var port = port
+            while true {
+                do {
+                    try await serve(on: port)
+                    break
+                } catch {
+                    // FlyingFox ends its server when it cannot accept; a moment without descriptors must not end ours.
+                    guard let bound = boundPort.withLock({ $0 }), isExhaustion(error) else { throw error }
+                    logger.error("the web side begins anew: \(error); allow more open files (ulimit -n)")
+                    port = bound
+                    try await Task.sleep(for: .milliseconds(200))
+                }
+            }
             listening.settle(.failure(WebServerError.stopped))
         } catch {
             let error = explain(error)
@@ -103,7 +117,7 @@ final class WebServer: Sendable {
         _ = await task.result
     }
 
-    private func serve() async throws {
+    private func serve(on port: UInt16) async throws {
         let pool = Self.makePool(limits)
         let server: HTTPServer
         switch try resolve(host, port) {
@@ -148,13 +162,22 @@ final class WebServer: Sendable {
         switch address {
         case .ip4(let host, let port), .ip6(let host, let port):
             logger.debug("web server listening", metadata: ["address": "http://\(authority(host, port))"])
+            boundPort.withLock { $0 = port }
             listening.settle(.success((host, port)))
         case .unix:
             break
         }
     }
 
+    /// Whether the process, or the machine, has no descriptor left.
+    private func isExhaustion(_ error: any Error) -> Bool {
+        guard case .failed(_, let code, _) = error as? SocketError else { return false }
+        return code == EMFILE || code == ENFILE
+    }
+
+    /// Why it does not listen, in a sentence; an error from later is as it is.
     private func explain(_ error: any Error) -> any Error {
+        guard boundPort.withLock({ $0 == nil }) else { return error }
         guard case .failed(_, let code, let message) = error as? SocketError else { return error }
         return code == EADDRINUSE
             ? WebServerError.portInUse(host: host, port: port)
