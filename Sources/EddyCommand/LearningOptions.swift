@@ -128,7 +128,7 @@ struct FormatOptions: ParsableArguments {
 
     @Option(
         help: """
-            The label's column: a name, or a position counted from 1, from the end where negative. (default: the \
+            The label's column: a name, or in CSV a position, from 1, from the end where negative. (default: the \
             one named label, target, class or y; else the last)
             """)
     var label: String?

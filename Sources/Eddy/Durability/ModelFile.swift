@@ -144,6 +144,9 @@ enum ModelFile {
         } catch {
             throw ModelFileError(description: "its header does not make sense: \(error)")
         }
+        guard header.metrics.isSound, header.head?.classes.isSound ?? true else {
+            throw ModelFileError(description: "its header does not make sense: figures that cannot be")
+        }
         guard header.arithmetic == Network.arithmeticVersion else {
             throw ModelFileError(
                 description: "it was learned with arithmetic \(header.arithmetic), and this program has "

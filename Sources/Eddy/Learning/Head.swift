@@ -41,6 +41,12 @@ struct ClassTable: Sendable, Hashable, Codable {
 
     func index(of name: String) -> Int? { indices[name] }
 
+    /// Whether a table read from a file can be one.
+    var isSound: Bool {
+        small.count == 33 && small.allSatisfy { $0 < names.count } && indices.count == names.count
+            && indices.values.allSatisfy { names.indices.contains($0) }
+    }
+
     /// A number as a class's name: 3, not 3.0.
     static func name(of number: Float) -> String {
         number == number.rounded() && abs(number) < 1e7 ? String(Int(number)) : "\(number)"

@@ -88,6 +88,9 @@ public struct Metrics: Sendable, Hashable, Codable {
         return total > 0 ? Double(classCounts.max()!) / Double(total) : 0
     }
 
+    /// Whether metrics read from a file can be such.
+    var isSound: Bool { recentLosses.isSound && recentErrors.isSound && learned >= stepsBefore }
+
     /// The figures that belong to a task, for people and messages.
     public func summary(for task: LearningTask?) -> MetricsSummary {
         let isClassification = task == .classification
@@ -160,4 +163,9 @@ struct RecentWindow: Sendable, Hashable, Codable {
     }
 
     var mean: Double { values.isEmpty ? 0 : sum / Double(values.count) }
+
+    /// Whether a window read from a file can be one.
+    var isSound: Bool {
+        length > 0 && values.count <= length && next >= 0 && next < length && (next == 0 || values.count == length)
+    }
 }
