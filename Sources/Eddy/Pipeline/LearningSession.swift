@@ -113,22 +113,18 @@ public actor LearningSession {
 
     private func publish(_ steps: StepChunk) {
         guard steps.learned > 0, let task = learner.task else { return }
+        guard losses.hasSubscribers || everyLoss.hasSubscribers else { return }
+        let values = steps.losses.filter { !$0.isNaN }
         if losses.hasSubscribers {
-            var window = LossWindow(
-                step: learner.step, count: steps.learned, last: 0, mean: 0, min: .infinity, max: -.infinity, missed: 0,
-                metrics: learner.metrics.summary(for: task), task: task, rejected: counts.rejected)
-            for loss in steps.losses where !loss.isNaN {
-                let loss = Double(loss)
-                window.last = loss
-                window.mean += loss
-                window.min = min(window.min, loss)
-                window.max = max(window.max, loss)
-            }
-            window.mean /= Double(steps.learned)
-            losses.publish(window)
+            let parts = LossSpan.spans(of: values, before: steps.stepsBefore, limit: LossWindow.partLimit)
+            let whole = parts.dropFirst().reduce(parts[0]) { $0.merged(with: $1) }
+            losses.publish(
+                LossWindow(
+                    step: learner.step, count: whole.count, last: Double(values[values.count - 1]), mean: whole.mean,
+                    min: whole.min, max: whole.max, parts: parts, missed: 0,
+                    metrics: learner.metrics.summary(for: task), task: task, rejected: counts.rejected))
         }
-        everyLoss.publish(
-            LossSeries(first: steps.stepsBefore + 1, values: steps.losses.filter { !$0.isNaN }, missed: 0))
+        everyLoss.publish(LossSeries(first: steps.stepsBefore + 1, values: values, missed: 0))
     }
 
     /// Ends every subscription.

@@ -11,6 +11,8 @@ public struct LossWindow: Mergeable, Hashable, Codable {
     public var mean: Double
     public var min: Double
     public var max: Double
+    /// The same window in up to ``partLimit`` consecutive parts, so that samples that came at once still show a course.
+    public var parts: [LossSpan] = []
     /// Windows that came while this one was unread, and are in it.
     public var missed: Int
     /// Cumulative and recent figures after the newest sample.
@@ -30,10 +32,51 @@ public struct LossWindow: Mergeable, Hashable, Codable {
         }
         count = total
         step = newer.step
+        parts += newer.parts
+        while parts.count > LossWindow.partLimit {  // neighbours merge, so that the course stays, more coarsely
+            parts = stride(from: 0, to: parts.count, by: 2).map { first in
+                first + 1 < parts.count ? parts[first].merged(with: parts[first + 1]) : parts[first]
+            }
+        }
         metrics = newer.metrics
         task = newer.task
         rejected = newer.rejected
         missed += newer.missed + 1
+    }
+
+    /// The most parts of a window.
+    public static let partLimit = 16
+}
+
+/// The losses of some consecutive samples.
+public struct LossSpan: Sendable, Hashable, Codable {
+    /// The step of the newest of them.
+    public var step: UInt64
+    public var count: Int
+    public var mean: Double
+    public var min: Double
+    public var max: Double
+
+    /// Consecutive losses in at most `limit` spans of about equal length.
+    ///
+    /// - Parameter before: the step before the first.
+    static func spans(of losses: [Float], before: UInt64, limit: Int) -> [LossSpan] {
+        let length = Swift.max(1, (losses.count + limit - 1) / limit)
+        return stride(from: 0, to: losses.count, by: length).map { first in
+            let part = losses[first..<Swift.min(first + length, losses.count)]
+            return LossSpan(
+                step: before + UInt64(part.endIndex), count: part.count,
+                mean: part.reduce(0) { $0 + Double($1) } / Double(part.count), min: Double(part.min()!),
+                max: Double(part.max()!))
+        }
+    }
+
+    /// This span and the next as one.
+    func merged(with next: LossSpan) -> LossSpan {
+        let total = count + next.count
+        return LossSpan(
+            step: next.step, count: total, mean: mean + (next.mean - mean) * (Double(next.count) / Double(total)),
+            min: Swift.min(min, next.min), max: Swift.max(max, next.max))
     }
 }
 

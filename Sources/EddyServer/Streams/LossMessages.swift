@@ -32,6 +32,8 @@ struct LossMessage: Encodable {
     var windowMean: Double?
     var min: Double?
     var max: Double?
+    /// [steps back from `step`, count, mean, min, max] of each part; absent where there is one.
+    var parts: [[Float]]?
     var runningMean: Double
     var recentMean: Double
     var unit: String
@@ -50,6 +52,13 @@ struct LossMessage: Encodable {
             windowMean = unit.from(nats: window.mean)
             min = unit.from(nats: window.min)
             max = unit.from(nats: window.max)
+        }
+        if window.parts.count > 1 {
+            parts = window.parts.map { part in
+                // The step counts back from the window's, as a Float holds no more than seven digits.
+                let back = Float(window.step - part.step)
+                return [back, Float(part.count)] + [part.mean, part.min, part.max].map { Float(unit.from(nats: $0)) }
+            }
         }
         runningMean = unit.from(nats: window.metrics.meanLoss)
         recentMean = unit.from(nats: window.metrics.recentLoss)
