@@ -1,18 +1,22 @@
 // One producer, any number of subscribers, none of whom can slow it.
 //
-// Each subscriber has a mailbox of one element. What arrives while it is still unread is merged into
-// it (Mergeable): newest wins, and the element itself says what was folded or lost. So memory
-// is bounded by the number of subscribers, whatever their speed, and a subscriber that takes an element every
-// 33 ms gets 30 windows a second that together cover everything.
+// Each subscriber has a slot for one element. What arrives while it is still unread is merged into it (Mergeable):
+// newest wins, and the element itself says what was folded or lost. So memory is bounded by the number of
+// subscribers, whatever their speed, and a subscriber that takes an element every 33 ms gets 30 windows a second
+// that together cover everything.
 //
-// Publishing never waits: it locks, moves a value, and resumes waiting subscribers after unlocking.
-// (Resuming under a lock that a cancellation handler also takes would deadlock.)
+// While nobody waits, what is published is merged once, into `pending`, however many subscribers there are; it
+// reaches their slots when one of them asks. So subscribers that have stalled cost nothing.
+//
+// One lock guards it all. Readers are resumed after it is released: resuming under a lock that a
+// cancellation handler also takes would deadlock.
 
 import Synchronization
 
 /// An element that can take in a newer one which its subscriber has not had time for.
 public protocol Mergeable: Sendable {
-    /// Folds `newer` into this unread element. Its size must stay bounded however often this is called.
+    /// Folds `newer` into this unread element. Its size must stay bounded however often this is called, and folding
+    /// must be associative: (a, b), c is a, (b, c).
     mutating func merge(_ newer: Self)
 }
 
@@ -21,13 +25,30 @@ public protocol Mergeable: Sendable {
 ///     for await window in session.losses { print(window.mean) }
 public final class Broadcast<Element: Mergeable>: AsyncSequence, Sendable {
     public typealias Failure = Never
+    fileprivate typealias Reader = CheckedContinuation<Element?, Never>
 
-    private struct State {
-        var subscribers: [ObjectIdentifier: Mailbox<Element>] = [:]
-        var isFinished = false
+    /// What one subscriber has not read, or its reader that waits; never both.
+    private struct Slot {
+        var unread: Element?
+        var reader: Reader?
     }
 
-    private let state = Mutex(State())
+    private struct State {
+        var slots: [UInt64: Slot] = [:]
+        var nextID: UInt64 = 0
+        var waiting = 0
+        /// Published, and in no slot yet. Nobody waits while there is something here.
+        var pending: Element?
+        var isFinished = false
+
+        /// Moves what is pending into every slot.
+        mutating func settle() {
+            guard let element = pending.take() else { return }
+            for id in slots.keys { slots[id]!.unread.merge(element) }
+        }
+    }
+
+    private let state = Mutex<State>(State())
     private let subscriberCount = Atomic<Int>(0)
 
     public init() {}
@@ -39,35 +60,73 @@ public final class Broadcast<Element: Mergeable>: AsyncSequence, Sendable {
     public func publish(_ element: @autoclosure () -> Element) {
         guard hasSubscribers else { return }
         let element = element()
-        for mailbox in state.withLock({ Array($0.subscribers.values) }) { mailbox.put(element) }
+        let readers = state.withLock { state -> [Reader] in
+            guard !state.isFinished, !state.slots.isEmpty else { return [] }
+            state.pending.merge(element)
+            guard state.waiting > 0 else { return [] }
+            state.pending = nil  // it held this element alone, as someone waits
+            state.waiting = 0
+            return state.slots.keys.compactMap { id in
+                if let reader = state.slots[id]!.reader.take() { return reader }
+                state.slots[id]!.unread.merge(element)
+                return nil
+            }
+        }
+        for reader in readers { reader.resume(returning: element) }
     }
 
-    /// Ends every subscription once it has read what is in its mailbox.
+    /// Ends every subscription once it has read what is in its slot.
     public func finish() {
-        let subscribers = state.withLock { state in
+        let readers = state.withLock { state in
+            state.settle()
             state.isFinished = true
-            return Array(state.subscribers.values)
+            state.waiting = 0
+            return state.slots.keys.compactMap { state.slots[$0]!.reader.take() }
         }
-        for mailbox in subscribers { mailbox.finish() }
+        for reader in readers { reader.resume(returning: nil) }
     }
 
     public func makeAsyncIterator() -> Iterator {
-        let mailbox = Mailbox<Element>()
-        let isFinished = state.withLock { state in
-            if !state.isFinished {
-                state.subscribers[ObjectIdentifier(mailbox)] = mailbox
-                subscriberCount.store(state.subscribers.count, ordering: .relaxed)
-            }
-            return state.isFinished
+        let id = state.withLock { state in
+            state.settle()  // what came before is not for the newcomer
+            state.nextID += 1
+            state.slots[state.nextID] = Slot()
+            subscriberCount.store(state.slots.count, ordering: .relaxed)
+            return state.nextID
         }
-        if isFinished { mailbox.finish() }
-        return Iterator(subscription: Subscription(mailbox: mailbox, broadcast: self))
+        return Iterator(subscription: Subscription(id: id, broadcast: self))
     }
 
-    fileprivate func remove(_ mailbox: Mailbox<Element>) {
+    fileprivate func remove(_ id: UInt64) {
         state.withLock { state in
-            state.subscribers[ObjectIdentifier(mailbox)] = nil
-            subscriberCount.store(state.subscribers.count, ordering: .relaxed)
+            state.slots[id] = nil
+            if state.slots.isEmpty { state.pending = nil }
+            subscriberCount.store(state.slots.count, ordering: .relaxed)
+        }
+    }
+
+    /// The subscriber's next element, or nil at the end; at once where there is something for it.
+    fileprivate func take(_ id: UInt64, isolation: isolated (any Actor)? = #isolation) async -> Element? {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let answer = state.withLock { state -> Element?? in
+                    state.settle()
+                    if let unread = state.slots[id]!.unread.take() { return .some(unread) }
+                    if state.isFinished || Task.isCancelled { return .some(nil) }
+                    precondition(state.slots[id]!.reader == nil, "an iterator is used by one task at a time")
+                    state.slots[id]!.reader = continuation
+                    state.waiting += 1
+                    return nil
+                }
+                if let answer { continuation.resume(returning: answer) }
+            }
+        } onCancel: {
+            let reader = state.withLock { state -> Reader? in
+                guard let reader = state.slots[id]?.reader.take() else { return nil }
+                state.waiting -= 1
+                return reader
+            }
+            reader?.resume(returning: nil)
         }
     }
 
@@ -75,74 +134,33 @@ public final class Broadcast<Element: Mergeable>: AsyncSequence, Sendable {
     public struct Iterator: AsyncIteratorProtocol, Sendable {
         fileprivate let subscription: Subscription
 
-        /// The next element, or nil at the end. At once where something is in the mailbox.
-        public mutating func next() async -> Element? { await subscription.mailbox.take() }
+        /// The next element, or nil at the end.
+        public mutating func next() async -> Element? { await subscription.next() }
 
         public mutating func next(isolation actor: isolated (any Actor)?) async -> Element? {
-            await subscription.mailbox.take(isolation: actor)
+            await subscription.next(isolation: actor)
         }
     }
 
     /// Leaves the broadcast when the last copy of its iterator goes.
     fileprivate final class Subscription: Sendable {
-        let mailbox: Mailbox<Element>
+        private let id: UInt64
         private let broadcast: Broadcast<Element>
 
-        init(mailbox: Mailbox<Element>, broadcast: Broadcast<Element>) {
-            self.mailbox = mailbox
+        init(id: UInt64, broadcast: Broadcast<Element>) {
+            self.id = id
             self.broadcast = broadcast
         }
 
-        deinit { broadcast.remove(mailbox) }
+        func next(isolation: isolated (any Actor)? = #isolation) async -> Element? { await broadcast.take(id) }
+
+        deinit { broadcast.remove(id) }
     }
 }
 
-/// Room for one unread element, and for one reader that waits.
-private final class Mailbox<Element: Mergeable>: Sendable {
-    private struct State {
-        var unread: Element?
-        var reader: CheckedContinuation<Element?, Never>?
-        var isFinished = false
-    }
-
-    private let state = Mutex(State())
-
-    func put(_ element: Element) {
-        let reader = state.withLock { state -> CheckedContinuation<Element?, Never>? in
-            guard !state.isFinished else { return nil }
-            if let reader = state.reader {
-                state.reader = nil
-                return reader
-            }
-            if state.unread == nil { state.unread = element } else { state.unread!.merge(element) }
-            return nil
-        }
-        reader?.resume(returning: element)
-    }
-
-    func finish() {
-        let reader = state.withLock { state in
-            state.isFinished = true
-            return state.reader.take()
-        }
-        reader?.resume(returning: nil)
-    }
-
-    func take(isolation: isolated (any Actor)? = #isolation) async -> Element? {
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let answer = state.withLock { state -> Element?? in
-                    if let unread = state.unread.take() { return .some(unread) }
-                    if state.isFinished || Task.isCancelled { return .some(nil) }
-                    precondition(state.reader == nil, "an iterator is used by one task at a time")
-                    state.reader = continuation
-                    return nil
-                }
-                if let answer { continuation.resume(returning: answer) }
-            }
-        } onCancel: {
-            let reader = state.withLock { $0.reader.take() }
-            reader?.resume(returning: nil)
-        }
+extension Optional where Wrapped: Mergeable {
+    /// Folds a newer element in, or becomes it.
+    fileprivate mutating func merge(_ newer: Wrapped) {
+        if self == nil { self = newer } else { self!.merge(newer) }
     }
 }

@@ -89,6 +89,12 @@ public struct LossSeries: Mergeable, Hashable, Codable {
     /// Samples before `first` that were dropped because the subscriber was slow.
     public var missed: UInt64
 
+    public init(first: UInt64, values: [Float], missed: UInt64 = 0) {
+        self.first = first
+        self.values = values
+        self.missed = missed
+    }
+
     /// The most values that are kept for a slow subscriber.
     public static let limit = 16_384
 
