@@ -31,7 +31,6 @@ struct Demo: AsyncParsableCommand {
         let feeder = Feeder(rate: rate)
         let running = try await RunningServer(server, learning, log, extra: [feeder])
         feeder.address.yield(running.feedAddress)
-        running.announce()
         try await running.run()
     }
 }

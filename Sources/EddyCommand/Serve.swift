@@ -25,9 +25,7 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var log: LogOptions
 
     func run() async throws {
-        let running = try await RunningServer(server, learning, log)
-        running.announce()
-        try await running.run()
+        try await RunningServer(server, learning, log).run()
     }
 }
 
@@ -73,7 +71,7 @@ struct RunningServer {
     let feedAddress: SocketAddress
     private let feed: FeedServer
     private let web: WebSide
-    private let webTask: Task<(host: String, port: UInt16), any Error>
+    let webAddress: SocketAddress
     private let services: ServiceGroup
     private let group: MultiThreadedEventLoopGroup
     private let save: String?
@@ -85,8 +83,9 @@ struct RunningServer {
         logger = log.logger("eddy")
         if let path = options.save { try OutputFile.check(path) }
         raiseDescriptorLimit()
-        group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let loop = group.next()
+        // One loop for the feed and the learner, one for those who watch.
+        group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        let (loop, webLoop) = (group.next(), group.next())
         save = options.save
         let (session, configuration) = try await RunningServer.session(
             options.load, learning, loop.executor, log.logger("eddy.session"))
@@ -100,15 +99,14 @@ struct RunningServer {
         feedOptions.connectionLimit = options.connections
         feed = FeedServer(session: session, options: feedOptions, loop: loop, logger: log.logger("eddy.feed"))
         feedAddress = try await feed.listen(host: options.host, port: options.port)
-        let web = WebSide(
+        web = WebSide(
             session: session, configuration: configuration, options: feedOptions, feed: feed, feedAddress: feedAddress,
-            host: options.host, port: options.httpPort, logger: log.logger("eddy.web"))
-        self.web = web
-        webTask = Task { try await web.waitUntilListening() }
+            host: options.host, loop: webLoop, logger: log.logger("eddy.web"))
+        webAddress = try await web.listen(port: options.httpPort)
         // Stopped last first: the feed, so that what was read is learned; then the streams that tell of it.
         services = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: ([web, feed] + extra).map {
+                services: ([web, feed, Greeting(feed: feedAddress, web: webAddress)] + extra).map {
                     .init(
                         service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
                         failureTerminationBehavior: .gracefullyShutdownGroup)
@@ -133,27 +131,13 @@ struct RunningServer {
         return (try LearningSession(configuration, executor: executor, logger: logger), configuration)
     }
 
-    /// Prints where it listens, once it does.
-    func announce() {
-        Task {
-            guard let (host, port) = try? await webTask.value else { return }
-            let feed = "\(feedAddress.ipAddress ?? "?") \(feedAddress.port ?? 0)"
-            Terminal.say(
-                """
-                eddy \(EddyVersion.current)
-                feed       \(feed)    nc -N \(feed) < samples.csv
-                dashboard  http://\(host.contains(":") ? "[\(host)]" : host):\(port)/
-                """)
-        }
-    }
-
     /// Serves until a signal; then saves, also where the services ended by an error.
     func run() async throws {
         var failure: (any Error)?
         do {
             try await services.run()
         } catch {
-            failure = await reason(error)
+            failure = error
         }
         await session.finish()
         if let save, await session.sampleCounts.learned > 0 || failure == nil {
@@ -163,15 +147,23 @@ struct RunningServer {
         try await group.shutdownGracefully()
         if let failure { throw failure }
     }
+}
 
-    /// Why the services ended: the web side's own sentence, where it could not listen.
-    private func reason(_ error: any Error) async -> any Error {
-        do {
-            _ = try await webTask.value
-            return error
-        } catch let error {
-            return error
-        }
+/// Says where it listens, once signals are heard: who reads it may stop the server at once.
+private struct Greeting: Service {
+    let feed: SocketAddress
+    let web: SocketAddress
+
+    func run() async throws {
+        let feed = "\(feed.ipAddress ?? "?") \(feed.port ?? 0)"
+        let host = web.ipAddress ?? "?"
+        Terminal.say(
+            """
+            eddy \(EddyVersion.current)
+            feed       \(feed)    nc -N \(feed) < samples.csv
+            dashboard  http://\(host.contains(":") ? "[\(host)]" : host):\(web.port ?? 0)/
+            """)
+        try await gracefulShutdown()
     }
 }
 

@@ -155,9 +155,9 @@ func howeverTheBytesAreCut_repliesAndWeightsAreTheSame(_ style: ReplyStyle) asyn
         let missed: UInt64
     }
     let values: [Float] = [0, 0.1, 1e-30, 12.5, 3.4e38, 1.0 / 3]
-    let text = LossSeriesMessages.json(LossSeries(first: 7, values: values, missed: 2), unit: .nats)
+    let text = SharedMessages<LossSeries>.json(LossSeries(first: 7, values: values, missed: 2), unit: .nats)
     let message = try JSONDecoder().decode(Message.self, from: Data(text.utf8))
     #expect(message.type == "losses" && message.first == 7 && message.missed == 2 && message.values == values)
-    let bits = LossSeriesMessages.json(LossSeries(first: 1, values: [0.693_147_2], missed: 0), unit: .bits)
+    let bits = SharedMessages<LossSeries>.json(LossSeries(first: 1, values: [0.693_147_2], missed: 0), unit: .bits)
     #expect(try JSONDecoder().decode(Message.self, from: Data(bits.utf8)).values == [1])
 }

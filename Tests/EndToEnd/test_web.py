@@ -63,7 +63,7 @@ class WebTest(ServerTest):
         status, _, body = server.get("/nothing")
         self.assertEqual((status, list(json.loads(body))), (404, ["error"]))
         status, headers, body = server.get("/model", method="DELETE")
-        self.assertEqual((status, headers["Allow"], list(json.loads(body))), (405, "GET", ["error"]))
+        self.assertEqual((status, headers["Allow"], list(json.loads(body))), (405, "GET, HEAD", ["error"]))
         status, _, body = server.get("/feed")
         self.assertEqual((status, list(json.loads(body))), (426, ["error"]))
 

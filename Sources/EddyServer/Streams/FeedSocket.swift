@@ -3,7 +3,6 @@
 // A message holds whole lines; its end ends the last one. Replies to a message come back in one.
 
 import Eddy
-import Foundation
 import NIOCore
 
 struct FeedSocket: WebConversation {
@@ -14,11 +13,7 @@ struct FeedSocket: WebConversation {
     }
 
     mutating func receive(_ message: WebMessage) async throws -> [WebMessage] {
-        var bytes: ByteBuffer
-        switch message {
-        case .text(let text): bytes = ByteBuffer(string: text)
-        case .binary(let data): bytes = ByteBuffer(bytes: data)
-        }
+        var bytes = message.bytes
         if bytes.readableBytesView.last != UInt8(ascii: "\n") { bytes.writeInteger(UInt8(ascii: "\n")) }
         return FeedSocket.messages(await conversation.receive(bytes))
     }
@@ -27,7 +22,9 @@ struct FeedSocket: WebConversation {
 
     private static func messages(_ replies: ByteBuffer) -> [WebMessage] {
         guard replies.readableBytes > 0 else { return [] }
-        let text = String(buffer: replies)
-        return [.text(text.hasSuffix("\n") ? String(text.dropLast()) : text)]
+        let isEnded = replies.readableBytesView.last == UInt8(ascii: "\n")
+        return [
+            .text(isEnded ? replies.getSlice(at: replies.readerIndex, length: replies.readableBytes - 1)! : replies)
+        ]
     }
 }

@@ -26,6 +26,8 @@ struct LossMessage: Encodable {
     }
 
     let type = "loss"
+    /// Seconds since 1970.
+    var time: Double
     var step: UInt64
     var count: Int
     var last: Double?
@@ -43,7 +45,9 @@ struct LossMessage: Encodable {
     var metrics: Figures
 
     /// - Parameter unit: nats or bits, for classification; a regression's loss has the unit that it has.
-    init(_ window: LossWindow, unit asked: LossUnit, samplesPerSecond: Double?) {
+    init(_ report: LossReport, unit asked: LossUnit) {
+        let window = report.window
+        time = report.time
         let unit = window.task == .classification ? asked : .nats  // no conversion for squared units
         step = window.step
         count = window.count
@@ -65,64 +69,77 @@ struct LossMessage: Encodable {
         self.unit = window.task == .classification ? asked.rawValue : "squared units"
         missed = window.missed
         rejected = window.rejected
-        self.samplesPerSecond = samplesPerSecond
+        samplesPerSecond = report.samplesPerSecond
         metrics = Figures(window.metrics, unit)
     }
 }
 
-/// Turns windows into messages, and knows how fast the steps go by.
-struct LossMessages: AsyncSequence, Sendable {
-    typealias Failure = Never
+/// A window of losses, when it was told, and how fast the steps went by.
+struct LossReport: Mergeable {
+    var window: LossWindow
+    var time: Double
+    var samplesPerSecond: Double?
 
-    /// At most 30 messages a second.
-    static let interval = Duration.seconds(1) / 30
-
-    let session: LearningSession
-    let unit: LossUnit
-
-    func makeAsyncIterator() -> Iterator {
-        Iterator(session: session, unit: unit, windows: session.losses.paced(LossMessages.interval).makeAsyncIterator())
+    mutating func merge(_ newer: LossReport) {
+        window.merge(newer.window)
+        (time, samplesPerSecond) = (newer.time, newer.samplesPerSecond)
     }
 
+    /// The session's windows, at most `rate` a second.
+    ///
+    /// What was merged to keep that rate is not missed by anyone.
+    static func reports(_ session: LearningSession, rate: Int) -> LossReports {
+        LossReports(windows: session.losses.paced(.seconds(1) / rate))
+    }
+
+    /// Where things stand.
+    static func present(_ session: LearningSession) async -> LossReport? {
+        await session.presentWindow().map { LossReport(window: $0, time: Date().timeIntervalSince1970) }
+    }
+}
+
+struct LossReports: AsyncSequence, Sendable {
+    typealias Failure = Never
+
+    let windows: Paced<Broadcast<LossWindow>>
+
+    func makeAsyncIterator() -> Iterator { Iterator(windows: windows.makeAsyncIterator()) }
+
     struct Iterator: AsyncIteratorProtocol {
-        let session: LearningSession
-        let unit: LossUnit
         var windows: Paced<Broadcast<LossWindow>>.Iterator
-        private var isFirst = true
         private var rate = StepRate()
 
-        init(session: LearningSession, unit: LossUnit, windows: Paced<Broadcast<LossWindow>>.Iterator) {
-            self.session = session
-            self.unit = unit
-            self.windows = windows
-        }
+        init(windows: Paced<Broadcast<LossWindow>>.Iterator) { self.windows = windows }
 
-        mutating func next() async -> WebMessage? { await next(isolation: nil) }
+        mutating func next() async -> LossReport? { await next(isolation: nil) }
 
-        mutating func next(isolation actor: isolated (any Actor)?) async -> WebMessage? {
-            if isFirst {  // where things stand, for who comes late; nothing where nothing has been learned
-                isFirst = false
-                if let window = await session.presentWindow() { return message(window) }
-            }
-            guard let window = await windows.next(isolation: actor) else { return nil }
-            return message(window)
-        }
-
-        private mutating func message(_ window: LossWindow) -> WebMessage? {
-            JSONMessage.text(LossMessage(window, unit: unit, samplesPerSecond: rate.advance(to: window.step)))
+        mutating func next(isolation actor: isolated (any Actor)?) async -> LossReport? {
+            guard var window = await windows.next(isolation: actor) else { return nil }
+            window.missed = 0
+            return LossReport(
+                window: window, time: Date().timeIntervalSince1970, samplesPerSecond: rate.advance(to: window.step))
         }
     }
 }
 
-/// Every sample's loss as messages.
-struct LossSeriesMessages: AsyncSequence, Sendable {
-    typealias Failure = Never
+extension SharedMessages<LossReport> {
+    /// Windows of losses.
+    static func losses(
+        _ session: LearningSession, unit: LossUnit, rate: Int, on executor: any TaskExecutor
+    ) -> SharedMessages {
+        SharedMessages(
+            on: executor, misses: { $0.window.missed }, present: { await LossReport.present(session) },
+            encode: { .text(WebJSON.encode(LossMessage($0, unit: unit))) },
+            source: { LossReport.reports(session, rate: rate) })
+    }
+}
 
-    let session: LearningSession
-    let unit: LossUnit
-
-    func makeAsyncIterator() -> Iterator {
-        Iterator(unit: unit, series: session.everyLoss.paced(LossMessages.interval).makeAsyncIterator())
+extension SharedMessages<LossSeries> {
+    /// Every sample's loss.
+    static func everyLoss(_ session: LearningSession, unit: LossUnit, on executor: any TaskExecutor) -> SharedMessages {
+        SharedMessages(
+            on: executor, misses: { Int($0.missed) }, encode: { .text(json($0, unit: unit)) },
+            source: { session.everyLoss.paced(.seconds(1) / 30) })
     }
 
     /// Written by hand: thousands of numbers a message take Foundation's encoder ten times as long.
@@ -135,22 +152,10 @@ struct LossSeriesMessages: AsyncSequence, Sendable {
         }
         return text + "]}"
     }
-
-    struct Iterator: AsyncIteratorProtocol {
-        let unit: LossUnit
-        var series: Paced<Broadcast<LossSeries>>.Iterator
-
-        mutating func next() async -> WebMessage? { await next(isolation: nil) }
-
-        mutating func next(isolation actor: isolated (any Actor)?) async -> WebMessage? {
-            guard let series = await series.next(isolation: actor) else { return nil }
-            return .text(LossSeriesMessages.json(series, unit: unit))
-        }
-    }
 }
 
 /// Steps a second between calls.
-private struct StepRate {
+struct StepRate {
     private var last: (step: UInt64, time: ContinuousClock.Instant)?
 
     mutating func advance(to step: UInt64) -> Double? {
@@ -158,19 +163,5 @@ private struct StepRate {
         defer { last = (step, now) }
         guard let last, now > last.time, step >= last.step else { return nil }
         return Double(step - last.step) / ((now - last.time) / .seconds(1))
-    }
-}
-
-enum JSONMessage {
-    /// A value as one line of JSON; numbers that are not finite become strings rather than an error.
-    static func text(_ value: some Encodable) -> WebMessage { .text(String(decoding: encode(value), as: UTF8.self)) }
-
-    static func encode(_ value: some Encodable) -> Data {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-        // Values of ours hold nothing that cannot be encoded.
-        return (try? encoder.encode(value)) ?? Data("{}".utf8)
     }
 }

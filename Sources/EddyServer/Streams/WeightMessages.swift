@@ -5,6 +5,7 @@
 
 import Eddy
 import Foundation
+import NIOCore
 
 struct WeightMessage: Encodable {
     struct Layer: Encodable {
@@ -42,49 +43,50 @@ struct WeightMessage: Encodable {
     }
 }
 
-struct WeightMessages: AsyncSequence, Sendable {
-    typealias Failure = Never
+/// A snapshot; a newer one replaces it.
+struct WeightReport: Mergeable {
+    var snapshot: Snapshot
+    /// Snapshots that came while this one's place was taken.
+    var missed = 0
 
-    /// At most 2 messages a second.
-    static let interval = Duration.milliseconds(500)
+    mutating func merge(_ newer: WeightReport) {
+        missed += newer.missed + 1
+        snapshot = newer.snapshot
+    }
+}
 
-    let session: LearningSession
-    let isPacked: Bool
-
-    func makeAsyncIterator() -> Iterator {
-        Iterator(snapshots: session.snapshots.paced(WeightMessages.interval).makeAsyncIterator(), isPacked: isPacked)
+extension SharedMessages<WeightReport> {
+    /// Weights and norms, at most 2 a second.
+    ///
+    /// - Parameter isPacked: all numbers in binary, rather than JSON.
+    static func weights(_ session: LearningSession, isPacked: Bool, on executor: any TaskExecutor) -> SharedMessages {
+        SharedMessages(
+            on: executor, misses: { $0.missed },
+            present: {
+                let snapshot = await session.snapshot()
+                return snapshot.layers.isEmpty ? nil : WeightReport(snapshot: snapshot)
+            },
+            encode: { isPacked ? packed($0) : text($0) },
+            source: {
+                session.losses.paced(.milliseconds(500)).map { _ in WeightReport(snapshot: await session.snapshot()) }
+            })
     }
 
-    struct Iterator: AsyncIteratorProtocol {
-        var snapshots: Paced<SnapshotSequence>.Iterator
-        let isPacked: Bool
+    private static func text(_ report: WeightReport) -> WebMessage {
+        let fits = report.snapshot.parameterCount <= WeightMessage.parametersInJSON
+        return .text(WebJSON.encode(WeightMessage(report.snapshot, missed: report.missed, withNumbers: fits)))
+    }
 
-        mutating func next() async -> WebMessage? { await next(isolation: nil) }
-
-        mutating func next(isolation actor: isolated (any Actor)?) async -> WebMessage? {
-            while let snapshot = await snapshots.next(isolation: actor) {
-                if snapshot.layers.isEmpty { continue }  // nothing learned yet
-                return isPacked ? packed(snapshot) : text(snapshot)
-            }
-            return nil
+    private static func packed(_ report: WeightReport) -> WebMessage {
+        let header = WebJSON.encode(WeightMessage(report.snapshot, missed: report.missed, withNumbers: false))
+        var data = ByteBuffer()
+        data.reserveCapacity(4 + header.readableBytes + 4 * report.snapshot.parameterCount)
+        data.writeInteger(UInt32(header.readableBytes), endianness: .little)
+        data.writeImmutableBuffer(header)
+        for layer in report.snapshot.layers {
+            for value in layer.weights { data.writeInteger(value.bitPattern, endianness: .little) }
+            for value in layer.bias { data.writeInteger(value.bitPattern, endianness: .little) }
         }
-
-        private func text(_ snapshot: Snapshot) -> WebMessage {
-            let fits = snapshot.parameterCount <= WeightMessage.parametersInJSON
-            return JSONMessage.text(WeightMessage(snapshot, missed: snapshot.missed, withNumbers: fits))
-        }
-
-        private func packed(_ snapshot: Snapshot) -> WebMessage {
-            let header = JSONMessage.encode(WeightMessage(snapshot, missed: snapshot.missed, withNumbers: false))
-            var data = Data()
-            withUnsafeBytes(of: UInt32(header.count).littleEndian) { data.append(contentsOf: $0) }
-            data.append(header)
-            for layer in snapshot.layers {
-                for value in layer.weights + layer.bias {
-                    withUnsafeBytes(of: value.bitPattern.littleEndian) { data.append(contentsOf: $0) }
-                }
-            }
-            return .binary(data)
-        }
+        return .binary(data)
     }
 }

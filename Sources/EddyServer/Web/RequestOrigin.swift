@@ -5,19 +5,25 @@
 // address and makes both headers agree, but needs a *name*: a server on loopback therefore answers only to localhost,
 // to its own name and to IP literals. Programs send no Origin and are not concerned. This is not authentication.
 
-import FlyingFox
 import Foundation
 
 enum RequestOrigin {
     /// Why the request is refused, or nil.
-    /// - Parameter boundHost: the host the server listens on, as configured.
-    static func refusal(host: String?, origin: String?, boundHost: String) -> String? {
-        guard let host, let asked = Authority(host) else { return "the Host header is missing or malformed" }
+    ///
+    /// - Parameters:
+    ///   - host: the one Host header.
+    ///   - origins: the Origin headers, none or one.
+    ///   - boundHost: the host the server listens on, as configured.
+    static func refusal(host: String?, origins: [String], boundHost: String) -> String? {
+        guard let host, let asked = Authority(host) else {
+            return "the Host header is missing, malformed or not the only one"
+        }
         if isLoopback(boundHost), !isLoopback(asked.host), !isAddress(asked.host), asked.host != boundHost.lowercased()
         {
             return "the server listens on loopback and does not answer to the name \(asked.host)"
         }
-        guard let origin else { return nil }
+        guard let origin = origins.first else { return nil }
+        guard origins.count == 1 else { return "there is more than one Origin header" }
         let parts = origin.split(separator: "://", maxSplits: 1).map(String.init)
         guard parts.count == 2, let page = Authority(parts[1]) else {
             return "the origin \(origin) may not use this server"

@@ -1,35 +1,45 @@
 // JSON answers, and the one shape that every refusal has: {"error":"…"}.
 
-import FlyingFox
 import Foundation
+import NIOCore
+import NIOFoundationCompat
+import NIOHTTP1
 
 /// A request that cannot be served, and why, in a sentence for the one who sent it.
 struct WebError: Error, Equatable, CustomStringConvertible {
-    let status: HTTPStatusCode
+    let status: HTTPResponseStatus
     let reason: String
 
-    init(_ status: HTTPStatusCode, _ reason: String) {
+    init(_ status: HTTPResponseStatus, _ reason: String) {
         (self.status, self.reason) = (status, reason)
     }
 
     var description: String { reason }
 }
 
-extension HTTPResponse {
-    /// A value as JSON, keys sorted.
-    /// - Throws: `EncodingError`, for instance where a number is not finite.
-    static func json(_ value: some Encodable, status: HTTPStatusCode = .ok) throws -> HTTPResponse {
+enum WebJSON {
+    /// A value as one line of JSON, keys sorted; numbers that are not finite are null.
+    ///
+    /// For what is asked now and then. What goes out many times a second is written by hand.
+    static func encode(_ value: some Encodable) -> ByteBuffer {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        var body = try encoder.encode(value)
-        body.append(UInt8(ascii: "\n"))
-        return HTTPResponse(
-            statusCode: status, headers: [.contentType: "application/json", .cacheControl: "no-store"], body: body)
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        // Values of ours hold nothing that cannot be encoded.
+        return (try? encoder.encodeAsByteBuffer(value, allocator: ByteBufferAllocator())) ?? ByteBuffer(string: "{}")
+    }
+}
+
+extension WebResponse {
+    static func json(_ value: some Encodable, status: HTTPResponseStatus = .ok) -> WebResponse {
+        var body = WebJSON.encode(value)
+        body.writeString("\n")
+        return WebResponse(status, type: "application/json", body)
     }
 
     /// `{"error":"<reason>"}`.
-    static func failure(_ status: HTTPStatusCode, _ reason: String) -> HTTPResponse {
-        // A dictionary of strings always encodes.
-        (try? json(["error": reason], status: status)) ?? HTTPResponse(statusCode: status)
+    static func failure(_ status: HTTPResponseStatus, _ reason: String) -> WebResponse {
+        json(["error": reason], status: status)
     }
 }

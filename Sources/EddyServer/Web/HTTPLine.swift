@@ -1,0 +1,190 @@
+// A connection while it speaks HTTP/1: between SwiftNIO's codec and the connection's task.
+//
+// It keeps time, so that no client holds a connection by doing nothing: a head must come, a body must go on, and what
+// is written must be taken, each within its limit. It answers what the codec cannot parse, sends the heartbeats of
+// endless responses, and turns the connection into a websocket. It knows no route, and never waits.
+
+import NIOCore
+import NIOHTTP1
+import NIOWebSocket
+
+final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = WebInput
+    typealias OutboundIn = WebOutput
+    typealias OutboundOut = HTTPServerResponsePart
+
+    /// The codec's two handlers, which an upgrade takes out.
+    struct Codec {
+        let encoder: any RemovableChannelHandler
+        let decoder: any RemovableChannelHandler
+    }
+
+    private let limits: WebLimits
+    private let codec: Codec
+    /// The methods of requests that are not answered yet; a client may send several at once.
+    private var unanswered: [HTTPMethod] = []
+    private var isFirst = true
+    private var isInBody = false
+    private var isEnding = false
+    private var head: Deadline?
+    private var body: Deadline?
+    private var stall: Deadline?
+    private var heartbeat: RepeatedTask?
+
+    init(limits: WebLimits, codec: Codec) { (self.limits, self.codec) = (limits, codec) }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let line = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        head = Deadline(on: context.eventLoop) {
+            let (line, context) = line.value
+            line.refuse(line.isFirst ? .requestTimeout : nil, "the head of the request took too long", context)
+        }
+        head?.set(limits.firstHead)
+        body = Deadline(on: context.eventLoop) { line.value.1.close(promise: nil) }
+        stall = Deadline(on: context.eventLoop) { line.value.1.close(promise: nil) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        for deadline in [head, body, stall] { deadline?.cancel() }
+        (head, body, stall) = (nil, nil, nil)
+        heartbeat?.cancel()
+    }
+
+    // MARK: In
+
+    func read(context: ChannelHandlerContext) {
+        if isInBody { body?.set(limits.bodyPause) }  // only while we ask for it: the pause may be ours
+        context.read()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isEnding else { return }
+        body?.set(nil)
+        switch unwrapInboundIn(data) {
+        case .head(let request):
+            // The codec bounds the fields; the request line is bounded here, at the latest by the codec's own 80 KB.
+            if request.uri.utf8.count > limits.headBytes {
+                return refuse(.uriTooLong, "the target is longer than \(limits.headBytes) bytes", context)
+            }
+            head?.set(nil)
+            unanswered.append(request.method)
+            (isFirst, isInBody) = (false, true)
+            context.fireChannelRead(wrapInboundOut(.head(request)))
+        case .body(let bytes):
+            context.fireChannelRead(wrapInboundOut(.body(bytes)))
+        case .end:
+            isInBody = false
+            context.fireChannelRead(wrapInboundOut(.end))
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        switch error as? HTTPParserError {
+        case .headerOverflow?:
+            refuse(
+                .requestHeaderFieldsTooLarge,
+                "the head has more than \(limits.headBytes) bytes or \(limits.headFields) fields", context)
+        case let error?: refuse(.badRequest, "this is no HTTP/1.1 request: \(error)", context)
+        case nil: context.close(promise: nil)  // the peer is gone
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case is WebConnection.Stop: context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        // A client that reads an endless response has said all; if it closes its side, it has gone.
+        case ChannelEvent.inputClosed where heartbeat != nil: context.close(promise: nil)
+        default: context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        stall?.set(context.channel.isWritable ? nil : limits.writeStall)
+        context.fireChannelWritabilityChanged()
+    }
+
+    /// Answers what never became a request, and closes. Where a response is under way there is no place for another.
+    private func refuse(_ status: HTTPResponseStatus?, _ reason: String, _ context: ChannelHandlerContext) {
+        guard !isEnding else { return }
+        isEnding = true
+        guard let status, unanswered.isEmpty else { return context.close(promise: nil) }
+        let response = WebResponse.failure(status, reason)
+        let head = response.head(version: .http1_1, isLast: true)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(response.body))), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        // Closed at once, unread bytes would become a reset that destroys the answer on its way.
+        context.close(mode: .output, promise: nil)
+        let channel = context.channel
+        context.eventLoop.scheduleTask(in: TimeAmount(limits.linger)) { channel.close(promise: nil) }
+    }
+
+    // MARK: Out
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard !isEnding else { return promise?.fail(ChannelError.ioOnClosedChannel) ?? () }
+        switch unwrapOutboundIn(data) {
+        case .response(let head, let content):
+            context.write(wrapOutboundOut(.head(head)), promise: nil)
+            if unanswered.first != .HEAD, content.readableBytes > 0 {
+                context.write(wrapOutboundOut(.body(.byteBuffer(content))), promise: nil)
+            }
+            end(context, promise)
+        case .proceed:
+            context.write(
+                wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: promise)
+        case .begin(let head, let comment):
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
+            beat(comment, context)
+        case .chunk(let bytes):
+            context.write(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: promise)
+        case .finish:
+            heartbeat?.cancel()
+            heartbeat = nil
+            end(context, promise)
+        case .upgrade(let head, let isHeard):
+            upgrade(context, head, isHeard: isHeard, promise)
+        case .message, .close:
+            preconditionFailure("a websocket's message before the upgrade")
+        }
+    }
+
+    private func end(_ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?) {
+        context.write(wrapOutboundOut(.end(nil)), promise: promise)
+        if !unanswered.isEmpty { unanswered.removeFirst() }
+        if unanswered.isEmpty { head?.set(limits.idle) }
+    }
+
+    private func beat(_ comment: ByteBuffer, _ context: ChannelHandlerContext) {
+        let line = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let interval = TimeAmount(limits.heartbeat)
+        heartbeat = context.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+            let (line, context) = line.value
+            guard context.channel.isWritable else { return }
+            context.writeAndFlush(line.wrapOutboundOut(.body(.byteBuffer(comment))), promise: nil)
+        }
+    }
+
+    /// Takes the HTTP codec out and the websocket codec in. The decoder goes last, and hands on what it has not parsed.
+    private func upgrade(
+        _ context: ChannelHandlerContext, _ head: HTTPResponseHead, isHeard: Bool, _ promise: EventLoopPromise<Void>?
+    ) {
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: promise)
+        let pipeline = context.pipeline.syncOperations
+        do {
+            try pipeline.addHandlers(
+                [
+                    WebSocketFrameEncoder(),
+                    ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: limits.messageBytes)),
+                    WebSocketLine(limits: limits, isHeard: isHeard),
+                ], position: .after(self))
+        } catch {
+            return context.close(promise: nil)  // the channel is closing already
+        }
+        pipeline.removeHandler(codec.encoder, promise: nil)
+        pipeline.removeHandler(context: context, promise: nil)
+        pipeline.removeHandler(codec.decoder, promise: nil)
+    }
+}
