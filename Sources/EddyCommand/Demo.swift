@@ -24,6 +24,9 @@ struct Demo: AsyncParsableCommand {
     var rate = 2000
 
     func validate() throws {
+        if server.tokenFile != nil || server.tlsCertificate != nil {
+            throw ValidationError("the demo feeds itself in the clear: use eddy serve with a token or TLS")
+        }
         if !(1...1_000_000).contains(rate) { throw ValidationError("rate \(rate): expected 1 to 1000000") }
     }
 

@@ -48,6 +48,20 @@ struct ServerOptions: ParsableArguments {
     @Option(help: "The most feed connections at once.")
     var connections = 1024
 
+    @Option(
+        help:
+            "A file with a secret that clients must know: `!token SECRET` on the feed, `Authorization: Bearer SECRET` on the web side.",
+        completion: .file())
+    var tokenFile: String?
+
+    @Option(
+        help: "A PEM file with the server's certificate chain; feed and web side are then encrypted.",
+        completion: .file())
+    var tlsCertificate: String?
+
+    @Option(help: "A PEM file with the certificate's private key.", completion: .file())
+    var tlsKey: String?
+
     @Option(help: "Go on with the model in this file.", completion: .file(extensions: ["eddy"]))
     var load: String?
 
@@ -61,6 +75,9 @@ struct ServerOptions: ParsableArguments {
             throw ValidationError("port \(port): expected 0 to 65535")
         }
         if lineLimit < 16 { throw ValidationError("line limit \(lineLimit): expected at least 16 bytes") }
+        if (tlsCertificate == nil) != (tlsKey == nil) {
+            throw ValidationError("TLS needs both --tls-certificate and --tls-key")
+        }
         if connections < 1 { throw ValidationError("connections \(connections): expected at least 1") }
     }
 }
@@ -97,6 +114,10 @@ struct RunningServer {
         feedOptions.reply = options.reply
         feedOptions.lineLimit = options.lineLimit
         feedOptions.connectionLimit = options.connections
+        feedOptions.token = try options.tokenFile.map { try BearerToken(file: $0) }
+        if let certificate = options.tlsCertificate, let key = options.tlsKey {
+            feedOptions.tls = try TLSIdentity(certificate: certificate, key: key)
+        }
         feed = FeedServer(session: session, options: feedOptions, loop: loop, logger: log.logger("eddy.feed"))
         feedAddress = try await feed.listen(host: options.host, port: options.port)
         web = WebSide(
@@ -106,7 +127,9 @@ struct RunningServer {
         // Stopped last first: the feed, so that what was read is learned; then the streams that tell of it.
         services = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: ([web, feed, Greeting(feed: feedAddress, web: webAddress)] + extra).map {
+                services: ([
+                    web, feed, Greeting(feed: feedAddress, web: webAddress, isEncrypted: feedOptions.tls != nil),
+                ] + extra).map {
                     .init(
                         service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
                         failureTerminationBehavior: .gracefullyShutdownGroup)
@@ -153,6 +176,7 @@ struct RunningServer {
 private struct Greeting: Service {
     let feed: SocketAddress
     let web: SocketAddress
+    let isEncrypted: Bool
 
     func run() async throws {
         let feed = "\(feed.ipAddress ?? "?") \(feed.port ?? 0)"
@@ -160,8 +184,8 @@ private struct Greeting: Service {
         Terminal.say(
             """
             eddy \(EddyVersion.current)
-            feed       \(feed)    nc -N \(feed) < samples.csv
-            dashboard  http://\(host.contains(":") ? "[\(host)]" : host):\(web.port ?? 0)/
+            feed       \(feed)    \(isEncrypted ? "(TLS)" : "nc -N \(feed) < samples.csv")
+            dashboard  \(isEncrypted ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(web.port ?? 0)/
             """)
         try await gracefulShutdown()
     }

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Eddy
+import EddyServer
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -20,6 +21,9 @@ struct Watch: AsyncParsableCommand {
     @Option(help: "Stop after so many messages. (default: never)")
     var count: Int?
 
+    @Option(help: "A file with the server's token, where it asks for one.", completion: .file())
+    var tokenFile: String?
+
     func validate() throws {
         if let count, count < 1 { throw ValidationError("count \(count): expected at least 1") }
         if !(interval >= 0) { throw ValidationError("interval \(interval): expected seconds, at least 0") }
@@ -30,7 +34,8 @@ struct Watch: AsyncParsableCommand {
         let (host, port) = try Watch.split(address)
         var view = WatchView(interval: interval, source: "\(host):\(port)")
         var seen = 0
-        let events = try await ServerEvents.open(host: host, port: port, path: "/losses")
+        let events = try await ServerEvents.open(
+            host: host, port: port, path: "/losses", token: try tokenFile.map { try BearerToken(file: $0) })
         if Terminal.isInteractive { Terminal.complain("watching \(host):\(port); waiting for samples") }
         for try await event in events {
             guard let message = try? JSONDecoder().decode(WatchMessage.self, from: Data(event.utf8)) else { continue }
@@ -153,7 +158,9 @@ struct ServerEvents {
     typealias Connection = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
 
     /// - Throws: ``CommandError`` where nobody answers, or not with events.
-    static func open(host: String, port: Int, path: String) async throws -> AsyncThrowingStream<String, any Error> {
+    static func open(
+        host: String, port: Int, path: String, token: BearerToken? = nil
+    ) async throws -> AsyncThrowingStream<String, any Error> {
         let connection: Connection
         do {
             connection = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
@@ -169,7 +176,7 @@ struct ServerEvents {
         return AsyncThrowingStream { continuation in
             let task = Task {
                 do {
-                    try await read(connection, host, path) { continuation.yield($0) }
+                    try await read(connection, host, path, token) { continuation.yield($0) }
                     continuation.finish()
                 } catch is HTTPParserError {
                     continuation.finish(
@@ -183,10 +190,11 @@ struct ServerEvents {
     }
 
     private static func read(
-        _ connection: Connection, _ host: String, _ path: String, _ event: (String) -> Void
+        _ connection: Connection, _ host: String, _ path: String, _ token: BearerToken?, _ event: (String) -> Void
     ) async throws {
         try await connection.executeThenClose { inbound, outbound in
-            let headers: HTTPHeaders = ["Host": host, "Accept": "text/event-stream"]
+            var headers: HTTPHeaders = ["Host": host, "Accept": "text/event-stream"]
+            if let token { headers.add(name: "Authorization", value: token.authorization) }
             try await outbound.write(
                 .head(HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: headers)))
             try await outbound.write(.end(nil))
@@ -194,6 +202,9 @@ struct ServerEvents {
             for try await part in inbound {
                 switch part {
                 case .head(let head):
+                    if head.status == .unauthorized {
+                        throw CommandError("\(path): the server asks for a token: give its file with --token-file")
+                    }
                     guard head.status == .ok else { throw CommandError("\(path): the server answered \(head.status)") }
                 case .body(let bytes):
                     rest += String(buffer: bytes)

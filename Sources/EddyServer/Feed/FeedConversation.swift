@@ -18,6 +18,10 @@ public struct FeedOptions: Sendable {
     public var connectionLimit = 1024
     /// How long a connection may take to be drained when the server stops or after a fatal error.
     public var drainDeadline: Duration = .seconds(3)
+    /// What a sender has to know; nil lets all in.
+    public var token: BearerToken?
+    /// How connections are encrypted; nil where they are not.
+    public var tls: TLSIdentity?
 
     public init() {}
 }
@@ -27,13 +31,18 @@ struct FeedConversation: Sendable {
     private let source: String
     private var decoder: SampleDecoder
     private var replies: ReplyWriter
-    /// Set where the peer does not speak our language: nothing more is read, and the connection ends.
+    /// Set where the peer does not speak our language, or not the password: nothing more is read, and the connection ends.
     private(set) var isForeign = false
+    /// Where a token is asked for and has not come yet.
+    private var door: FeedDoor?
 
-    /// - Parameter source: who is at the other end, for error lists.
-    init(session: LearningSession, options: FeedOptions, source: String) {
+    /// - Parameters:
+    ///   - source: who is at the other end, for error lists.
+    ///   - isAdmitted: the sender has shown the token already.
+    init(session: LearningSession, options: FeedOptions, source: String, isAdmitted: Bool = false) {
         self.session = session
         self.source = source
+        door = isAdmitted ? nil : options.token.map { FeedDoor(token: $0) }
         decoder = SampleDecoder(
             format: options.format, label: options.label, schema: session.schema, lineLimit: options.lineLimit)
         replies = ReplyWriter(style: options.reply)
@@ -42,6 +51,7 @@ struct FeedConversation: Sendable {
     /// Learns what is in the bytes; returns the replies that are due.
     mutating func receive(_ bytes: ByteBuffer) async -> ByteBuffer {
         var bytes = bytes
+        if door != nil, !admit(&bytes) { return replies.take() }
         let limit = await session.chunkLimit
         while bytes.readableBytes > 0, !isForeign {
             let chunk = bytes.readWithUnsafeReadableBytes { raw in
@@ -57,9 +67,31 @@ struct FeedConversation: Sendable {
     ///
     /// - Parameter isCut: the end is ours, not the sender's: a line without its newline is half a line.
     mutating func end(isCut: Bool = false) async -> ByteBuffer {
+        if door != nil, !isForeign { refuse("none") }
         if !isCut { await process(decoder.finish()) }
         replies.end()
         return replies.take()
+    }
+
+    /// What became of the lines so far.
+    var tally: FeedTally { replies.tally }
+
+    /// Looks for the token in front of everything else. False while it has not come, or where it is wrong.
+    private mutating func admit(_ bytes: inout ByteBuffer) -> Bool {
+        switch door!.knock(&bytes) {
+        case .admitted:
+            door = nil
+            return true
+        case .refused(let got): refuse(got)
+        case .undecided: break
+        }
+        return false
+    }
+
+    private mutating func refuse(_ got: String) {
+        let expected = "`!token TOKEN` as the first line, with the server's token"
+        replies.say("!error \(SampleError(line: 1, field: "token", expected: expected, got: got))")
+        isForeign = true
     }
 
     private mutating func process(_ chunk: DecodedChunk) async {
@@ -91,7 +123,7 @@ struct FeedConversation: Sendable {
         let words = directive.split(separator: " ", maxSplits: 1).map { String($0) }
         switch words.first {
         case "ping": replies.say("!pong")
-        case "token": break  // no token is asked for
+        case "token": break  // it has been checked, or is not asked for
         case "reply":
             if words.count == 2, let style = ReplyStyle(rawValue: words[1]) {
                 replies.style = style
@@ -104,5 +136,32 @@ struct FeedConversation: Sendable {
             replies.sayError(
                 SampleError(line: line, expected: "!format, !reply, !token or !ping", got: "!" + directive.prefix(40)))
         }
+    }
+}
+
+/// Waits for the line `!token TOKEN`, which has to be a connection's first where a token is asked for: nothing that
+/// comes before it is decoded.
+private struct FeedDoor: Sendable {
+    enum Answer { case admitted, refused(String), undecided }
+
+    let token: BearerToken
+    private var line: [UInt8] = []
+
+    init(token: BearerToken) { self.token = token }
+
+    /// Takes bytes up to the end of the first line.
+    mutating func knock(_ bytes: inout ByteBuffer) -> Answer {
+        let view = bytes.readableBytesView
+        let end = view.firstIndex(of: UInt8(ascii: "\n"))
+        line += view[..<(end ?? view.endIndex)]
+        bytes.moveReaderIndex(forwardBy: end.map { $0 - view.startIndex + 1 } ?? view.count)
+        let text = String(decoding: line.prefix(1024), as: UTF8.self)
+        guard text.hasPrefix("!") else {
+            return line.isEmpty && end == nil ? .undecided : .refused("a line without it")
+        }
+        guard end != nil else { return line.count > 1024 ? .refused("a line too long") : .undecided }
+        let words = text.split(whereSeparator: \.isWhitespace)
+        guard words.count == 2, words[0] == "!token" else { return .refused("another directive") }
+        return token.matches(words[1]) ? .admitted : .refused("another token")
     }
 }

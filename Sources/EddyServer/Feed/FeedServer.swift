@@ -74,6 +74,7 @@ public final class FeedServer: Service {
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try options.tls?.protect(channel)
                     let drain = DrainHandler(deadline: options.drainDeadline, loop: channel.eventLoop)
                     try channel.pipeline.syncOperations.addHandler(drain)
                     let connection = try NIOAsyncChannel<ByteBuffer, ByteBuffer>(

@@ -21,12 +21,8 @@ package struct ReplyWriter: Sendable {
     package var style: ReplyStyle
     private var out = ByteBuffer()
 
-    // This connection's totals, for its summary.
-    private var learned: UInt64 = 0
-    private var predicted: UInt64 = 0
-    private var rejected: UInt64 = 0
-    private var lossSum = 0.0
-    private var isRegression = false
+    /// This connection's totals.
+    package private(set) var tally = FeedTally()
     private var acknowledged: UInt64 = 0
     private var errors = ErrorBudget()
 
@@ -57,12 +53,12 @@ package struct ReplyWriter: Sendable {
             }
             let loss = steps.losses[i]
             if loss.isNaN {
-                predicted += 1
+                tally.predicted += 1
             } else {
-                learned += 1
+                tally.learned += 1
                 step += 1
-                lossSum += Double(loss)
-                isRegression = steps.probabilities[i].isNaN
+                tally.lossSum += Double(loss)
+                tally.isRegression = steps.probabilities[i].isNaN
             }
             switch style {
             case .predictions: writePrediction(steps, i)
@@ -99,7 +95,7 @@ package struct ReplyWriter: Sendable {
 
     /// A data line that was not taken.
     package mutating func reject(_ error: SampleError) {
-        rejected += 1
+        tally.note(error)
         switch style {
         case .predictions: sayError(error)
         case .json:
@@ -126,21 +122,39 @@ package struct ReplyWriter: Sendable {
     }
 
     mutating func endChunk() {
-        if style == .acks, processed > acknowledged {
-            acknowledged = processed
-            say("!ack \(processed)")
+        if style == .acks, tally.processed > acknowledged {
+            acknowledged = tally.processed
+            say("!ack \(acknowledged)")
         }
     }
-
-    private var processed: UInt64 { learned + predicted + rejected }
 
     mutating func end() {
         guard style == .summary else { return }
         if errors.suppressed > 0 { say("!suppressed errors=\(errors.suppressed)") }
-        let mean = learned > 0 ? JSONText.rounded(lossSum / Double(learned)) : "none"
         say(
-            "!summary accepted=\(learned + predicted) learned=\(learned) predicted=\(predicted) rejected=\(rejected) "
-                + "mean_loss=\(mean) unit=\(isRegression ? "squared" : "nats")")
+            "!summary accepted=\(tally.accepted) learned=\(tally.learned) predicted=\(tally.predicted) "
+                + "rejected=\(tally.rejected) mean_loss=\(tally.meanLoss.map(JSONText.rounded) ?? "none") "
+                + "unit=\(tally.isRegression ? "squared" : "nats")")
+    }
+}
+
+/// What became of one sender's data lines.
+package struct FeedTally: Sendable {
+    package fileprivate(set) var learned: UInt64 = 0
+    package fileprivate(set) var predicted: UInt64 = 0
+    package private(set) var rejected: UInt64 = 0
+    fileprivate var lossSum = 0.0
+    package fileprivate(set) var isRegression = false
+    /// The first ten.
+    package private(set) var errors: [SampleError] = []
+
+    package var accepted: UInt64 { learned + predicted }
+    package var processed: UInt64 { accepted + rejected }
+    package var meanLoss: Double? { learned > 0 ? lossSum / Double(learned) : nil }
+
+    mutating func note(_ error: SampleError) {
+        rejected += 1
+        if errors.count < 10 { errors.append(error) }
     }
 }
 

@@ -9,7 +9,7 @@ struct FeedSocket: WebConversation {
     private var conversation: FeedConversation
 
     init(session: LearningSession, options: FeedOptions, source: String) {
-        conversation = FeedConversation(session: session, options: options, source: source)
+        conversation = FeedConversation(session: session, options: options, source: source, isAdmitted: true)
     }
 
     mutating func receive(_ message: WebMessage) async throws -> [WebMessage] {

@@ -25,18 +25,18 @@ public final class WebSide: Service {
     ///   - configuration: how the session was set up, for `/model`.
     ///   - feed: the TCP feed, whose connections are counted in `/model`.
     ///   - feedAddress: where that listens.
-    ///   - token: what clients must know; nil lets all in.
+    ///   - options: of the websocket feed; token and TLS are the whole web side's.
     ///   - loop: where the web side runs; best another than the feed's, so that watching takes no time from learning.
     public init(
         session: LearningSession, configuration: Configuration, options: FeedOptions = FeedOptions(), feed: FeedServer,
-        feedAddress: SocketAddress, host: String = "127.0.0.1", token: BearerToken? = nil, loop: any EventLoop,
+        feedAddress: SocketAddress, host: String = "127.0.0.1", loop: any EventLoop,
         logger: Logger = Logger(label: "eddy.web")
     ) {
         let started = Date().timeIntervalSince1970
         let address = ModelDescription.Address(host: feedAddress.ipAddress ?? "?", port: feedAddress.port ?? 0)
         let streams = Streams(session, on: EventLoopTaskExecutor(loop))
         server = WebServer(
-            host: host, token: token, loop: loop, logger: logger,
+            host: host, token: options.token, tls: options.tls, loop: loop, logger: logger,
             routes: [
                 .get("/", isPublic: true) { _ in
                     WebResponse(
@@ -55,7 +55,7 @@ public final class WebSide: Service {
                 .conversation("/feed") { request in
                     FeedSocket(session: session, options: options, source: "websocket \(request.address)")
                 },
-            ])
+            ] + SampleRoutes(session: session, options: options).all)
     }
 
     /// Binds the address and serves; returns the one bound (port 0 finds a free one).

@@ -42,6 +42,9 @@ public struct BearerToken: Sendable {
         return difference == 0
     }
 
+    /// What the header Authorization says to a server that asks for it.
+    public var authorization: String { "Bearer " + String(decoding: secret, as: UTF8.self) }
+
     /// Whether a request carries the secret.
     func isCarried(by headers: HTTPHeaders) -> Bool {
         for value in headers["authorization"] {

@@ -18,7 +18,7 @@ final class WebServer: Sendable {
     let logger: Logger
     let connections = WebConnections()
     private let token: BearerToken?
-    private let tls: (any TLSHandlers)?
+    private let tls: TLSIdentity?
     private let loop: any EventLoop
     private let executor: EventLoopTaskExecutor
     private let host: String
@@ -30,7 +30,7 @@ final class WebServer: Sendable {
     ///   - loop: where everything runs.
     init(
         host: String = "127.0.0.1", limits: WebLimits = WebLimits(), token: BearerToken? = nil,
-        tls: (any TLSHandlers)? = nil, loop: any EventLoop, logger: Logger, routes: [WebRoute]
+        tls: TLSIdentity? = nil, loop: any EventLoop, logger: Logger, routes: [WebRoute]
     ) {
         (self.host, self.limits, self.token, self.tls, self.loop, self.logger) = (
             host, limits, token, tls, loop, logger
@@ -79,7 +79,7 @@ final class WebServer: Sendable {
 
     private func begin(_ channel: any Channel) throws {
         let pipeline = channel.pipeline.syncOperations
-        if let tls { try pipeline.addHandler(tls.makeHandler()) }
+        try tls?.protect(channel)
         var headLimits = NIOHTTPDecoderLimitConfiguration()
         headLimits.maxHeaderFieldSize = limits.headBytes
         headLimits.maxHeaderListSize = limits.headBytes
@@ -123,9 +123,4 @@ final class WebServer: Sendable {
         }
         return route
     }
-}
-
-/// Makes what encrypts a connection, so that the server needs no TLS library where none is asked for.
-protocol TLSHandlers: Sendable {
-    func makeHandler() -> any ChannelHandler
 }

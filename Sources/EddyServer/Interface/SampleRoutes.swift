@@ -1,0 +1,172 @@
+// `POST /samples` and `POST /predict`: any format that the feed takes, in a request's body.
+
+import Eddy
+import Foundation
+import NIOCore
+
+/// Samples that come in requests.
+struct SampleRoutes: Sendable {
+    let session: LearningSession
+    let options: FeedOptions
+
+    var all: [WebRoute] {
+        [
+            .post("/samples") { request in try await learn(request) },
+            .post("/predict") { request in try await predict(request) },
+        ]
+    }
+
+    // MARK: Learning
+
+    /// What became of a body's samples.
+    private struct Summary: Encodable {
+        var accepted: UInt64
+        var learned: UInt64
+        var predicted: UInt64
+        var rejected: UInt64
+        var meanLoss: Double?
+        var unit: String
+        /// The first ten.
+        var errors: [String]
+        /// Why not all of the body was read.
+        var error: String?
+
+        init(_ tally: FeedTally, error: String? = nil) {
+            (accepted, learned) = (tally.accepted, tally.learned)
+            (predicted, rejected) = (tally.predicted, tally.rejected)
+            meanLoss = tally.meanLoss
+            unit = tally.isRegression ? "squared units" : "nats"
+            errors = tally.errors.map { "\($0)" }
+            self.error = error
+        }
+    }
+
+    /// Learns the samples of a body of any length as they arrive.
+    private func learn(_ request: WebRequest) async throws -> WebResponse {
+        var options = try options(for: request)
+        options.reply = .none
+        var conversation = FeedConversation(
+            session: session, options: options, source: "POST from \(request.address)", isAdmitted: true)
+        do {
+            while let bytes = try await request.body.next() {
+                _ = await conversation.receive(bytes)
+                if conversation.isForeign { break }
+            }
+        } catch is RequestBody.Cut {
+            _ = await conversation.end(isCut: true)
+            let error = "the body was cut off, by the client or because the server stops; what came whole is learned"
+            return .json(Summary(conversation.tally, error: error), status: .serviceUnavailable)
+        }
+        _ = await conversation.end()
+        let tally = conversation.tally
+        if conversation.isForeign {
+            return .json(Summary(tally, error: "the body is no stream of samples"), status: .badRequest)
+        }
+        if tally.accepted == 0 {
+            let error = tally.rejected > 0 ? "no line is a sample" : "expected samples, one a line, got an empty body"
+            return .json(Summary(tally, error: error), status: .badRequest)
+        }
+        return .json(Summary(tally))
+    }
+
+    private func options(for request: WebRequest) throws(WebError) -> FeedOptions {
+        var options = options
+        options.token = nil  // the request has shown it
+        if let name = request.query["format"] {
+            guard let format = SampleFormat(rawValue: name) else {
+                let known = SampleFormat.allCases.map(\.rawValue).joined(separator: " or ")
+                throw WebError(.badRequest, "format=\(name): expected \(known)")
+            }
+            options.format = format
+        }
+        if let label = request.query["label"] {
+            if let position = Int(label) {
+                guard position != 0 else {
+                    throw WebError(.badRequest, "label=0: positions count from 1, or −1 from the end")
+                }
+                options.label = .position(position)
+            } else if !label.isEmpty {
+                options.label = .name(label)
+            }
+        }
+        return options
+    }
+
+    // MARK: Predicting
+
+    /// The longest body of questions.
+    private static let questionBytes = 1 << 20
+
+    private struct Answer: Encodable {
+        enum Value: Encodable {
+            case number(Float)
+            case name(String)
+
+            func encode(to encoder: any Encoder) throws {
+                var container = encoder.singleValueContainer()
+                switch self {
+                case .number(let value): try container.encode(value)
+                case .name(let name): try container.encode(name)
+                }
+            }
+        }
+
+        var line: Int
+        var prediction: Value?
+        var probability: Float?
+        var error: String?
+    }
+
+    private struct Answers: Encodable {
+        var step: UInt64
+        var predictions: [Answer]
+    }
+
+    /// What the learner says of samples, changing nothing. A label is ignored.
+    private func predict(_ request: WebRequest) async throws -> WebResponse {
+        let options = try options(for: request)
+        let step = await session.sampleCounts.learned
+        guard step > 0 else { throw WebError(.conflict, "nothing has been learned yet: send labelled samples first") }
+        let body = try await request.body.collect(limit: SampleRoutes.questionBytes)
+        var decoder = SampleDecoder(
+            format: options.format, label: options.label, schema: session.schema, lineLimit: options.lineLimit)
+        var rest = Array(body.readableBytesView)[...]
+        var answers: [Answer] = []
+        let limit = await session.chunkLimit
+        while !rest.isEmpty {
+            let before = rest.count
+            await answer(decoder.decode(&rest, limit: limit), &answers)
+            if rest.count == before { break }  // foreign bytes are not taken
+        }
+        await answer(decoder.finish(), &answers)
+        if answers.isEmpty { throw WebError(.badRequest, "expected samples, one a line, got an empty body") }
+        if answers.allSatisfy({ $0.error != nil }) {
+            throw WebError(.badRequest, "no line is a sample: \(answers[0].error ?? "")")
+        }
+        return .json(Answers(step: step, predictions: answers))
+    }
+
+    private func answer(_ chunk: DecodedChunk, _ answers: inout [Answer]) async {
+        guard !chunk.isEmpty else { return }
+        let steps = await session.learn(chunk.samples.withoutLabels())
+        var rejections: [Int: SampleError] = [:]
+        for (index, error) in steps.rejections { rejections[index] = error }
+        var found: [Answer] = chunk.lines.indices.map { i in
+            switch steps.prediction(at: i) {
+            case .value(let value)?: Answer(line: chunk.lines[i], prediction: .number(value))
+            case .class(let name, let probability)?:
+                Answer(line: chunk.lines[i], prediction: .name(name), probability: probability)
+            case nil: Answer(line: chunk.lines[i], error: rejections[i].map { "\($0)" } ?? "not taken")
+            }
+        }
+        for event in chunk.events {
+            switch event.kind {
+            case .rejected(let error), .refusedDirective(let error):
+                found.append(Answer(line: event.line, error: "\(error)"))
+            case .foreign(let why): found.append(Answer(line: event.line, error: why))
+            case .directive: break
+            }
+        }
+        answers += found.sorted { $0.line < $1.line }
+    }
+}
