@@ -47,6 +47,7 @@ let package = Package(
             name: "EddyServer",
             dependencies: [
                 "Eddy",
+                .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOFoundationCompat", package: "swift-nio"),

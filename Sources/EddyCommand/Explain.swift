@@ -81,45 +81,30 @@ struct Explain: ParsableCommand {
 
     private func explainSample() throws {
         let (learner, schema) = try Learner.load(load!)
-        guard let network = learner.network, let schema else {
+        guard let schema, let frozen = learner.frozen(schema: schema) else {
             throw CommandError("\(load!): the model has learned nothing yet")
         }
         let sample = try parse(self.sample!, schema)
-        let scaled = learner.scaled(sample.features)
-        let target = try target(sample.label, learner)
-        let seen = network.graph(features: scaled, target: target)
-
-        print("inputs                    given        as the network sees it")
-        for (j, name) in schema.inputs.enumerated() {
-            print("  \(column(name, 20)) \(column(short(Double(sample.features[j])), 14)) \(short(Double(scaled[j])))")
-        }
-        print("\nforward   z = Wx + b, h = f(z)")
-        for (l, layer) in network.layers.enumerated() {
-            print("  layer \(l + 1), \(layer.outputs) \(layer.activation.rawValue) units")
-            let (z, h) = (seen.graph[seen.sums[l]], seen.graph[seen.activations[l]])
-            for k in z.indices {
-                let names = [seen.sums[l], seen.activations[l]].map { seen.graph.name(of: $0, element: k) }
-                let meaning = l == network.layers.count - 1 ? output(k, learner) : ""
-                print(
-                    "    \(column(names[0], 8)) \(column(short(z[k]), 12)) \(column(names[1], 8)) "
-                        + "\(column(short(h[k]), 12)) \(meaning)")
+        func explained(of element: String? = nil) throws -> Explanation {
+            do throws(QuestionError) {
+                return try frozen.explain(
+                    sample.features, label: sample.label, of: element, pathLimit: paths, isBounded: false)
+            } catch {
+                throw CommandError("--\(element == nil ? "sample" : "weight"): \(error)")
             }
         }
-        try printPrediction(sample.features, learner)
-        guard let loss = seen.loss, let target else {
+        let explanation = try explained()
+        printForward(explanation)
+        guard let loss = explanation.loss else {
             print("\nno label: no loss, and nothing to send back")
             return
         }
-        printLoss(seen.graph[loss][0], network.loss)
-        printBackward(network, seen, loss)
-        printErrorShares(network, seen, target)
-        try printPaths(network, seen, loss, schema)
-    }
-
-    /// What an output stands for.
-    private func output(_ k: Int, _ learner: Learner) -> String {
-        guard learner.task == .classification, learner.network!.outputs > 1 else { return "" }
-        return k < learner.classes.count ? learner.classes[k] : "in reserve, for a class to come"
+        printLoss(loss, explanation)
+        printBackward(explanation)
+        printErrorShares(explanation)
+        let chosen = try chosenWeight(explanation)
+        print("\nthe weight from \(chosen.input) into \(chosen.sum)")
+        print(try explained(of: chosen.name).paths!.paths)
     }
 
     private func parse(_ line: String, _ schema: Schema) throws -> Sample {
@@ -135,106 +120,126 @@ struct Explain: ParsableCommand {
         return Sample(chunk.samples.features, label: chunk.samples.labels[0])
     }
 
-    private func target(_ label: Label, _ learner: Learner) throws -> Target? {
-        switch (label, learner.task) {
-        case (.none, _), (_, nil): return nil
-        case (.number(let value), .regression): return .values([Double(learner.scaledTarget(value))])
-        case (.text(let name), .regression): throw CommandError("label \(name): expected a number")
-        case (_, .classification):
-            guard let index = learner.classIndex(of: label) else {
-                throw CommandError("label: expected one of \(learner.classes.joined(separator: ", "))")
-            }
-            return learner.network!.loss == .crossEntropy ? .label(index) : .values([Double(index)])
+    private func printForward(_ explanation: Explanation) {
+        print("inputs                    given        as the network sees it")
+        let sample = explanation.sample
+        for (j, name) in explanation.inputs.enumerated() {
+            let given = short(Double(sample.features[j]))
+            print("  \(column(name, 20)) \(column(given, 14)) \(short(Double(sample.scaled[j])))")
         }
-    }
-
-    private func printPrediction(_ features: [Float], _ learner: Learner) throws {
-        switch try learner.predict(features) {
+        print("\nforward   z = Wx + b, h = f(z)")
+        for (l, layer) in explanation.layers.enumerated() {
+            print("  layer \(l + 1), \(layer.z.count) \(layer.activation.rawValue) units")
+            for k in layer.z.indices {
+                let names = [explanation.name("z", l, k), explanation.name("h", l, k)]
+                let meaning = l == explanation.layers.count - 1 ? output(k, explanation) : ""
+                print(
+                    "    \(column(names[0], 8)) \(column(short(layer.z[k]), 12)) \(column(names[1], 8)) "
+                        + "\(column(short(layer.h[k]), 12)) \(meaning)")
+            }
+        }
+        switch explanation.prediction {
         case .value(let value): print("\nprediction \(value)")
         case .class(let name, let probability): print("\nprediction \(name), probability \(probability)")
         }
     }
 
-    private func printLoss(_ value: Double, _ loss: Loss) {
-        if loss.isCrossEntropy {
-            let bits = LossUnit.bits.from(nats: value)
-            print("loss       \(short(value)) nats = \(short(bits)) bits, the surprise −log p of the label")
+    /// What an output stands for.
+    private func output(_ k: Int, _ explanation: Explanation) -> String {
+        guard case .class = explanation.prediction, explanation.outputs.count > 1 else { return "" }
+        return explanation.outputs[k] == "(reserve)" ? "in reserve, for a class to come" : explanation.outputs[k]
+    }
+
+    private func printLoss(_ loss: Double, _ explanation: Explanation) {
+        if let bits = explanation.bits {
+            print("loss       \(short(loss)) nats = \(short(bits)) bits, the surprise −log p of the label")
         } else {
-            print("loss       \(short(value)) (\(loss.name), on the scaled target)")
+            print("loss       \(short(loss)) (\(explanation.lossName), on the scaled target)")
         }
     }
 
-    private func printBackward(_ network: Network, _ seen: NetworkGraph, _ loss: Graph.Node) {
-        let gradients = seen.graph.backward(from: loss)
+    private func printBackward(_ explanation: Explanation) {
         print("\nbackward   dz = dh · f′(z), dW = dz xᵀ, db = dz, dx = Wᵀ dz")
-        for l in network.layers.indices.reversed() {
-            let (dh, dz) = (gradients[seen.activations[l]], gradients[seen.sums[l]])
-            let (dW, db) = (gradients[seen.weights[l]], gradients[seen.biases[l]])
-            let norm = (dW + db).reduce(0) { $0 + $1 * $1 }.squareRoot()
+        for (l, layer) in explanation.layers.enumerated().reversed() {
+            guard let dh = layer.upstream, let dz = layer.gradient, let norm = layer.gradientNorm else { continue }
             print("  layer \(l + 1)   ‖gradient‖ \(short(norm))")
-            let h = seen.graph[seen.activations[l]]
-            let z = seen.graph[seen.sums[l]]
             for k in dz.indices {
-                let local = network.layers[l].activation.derivative(at: z[k], value: h[k])
                 print(
-                    "    \(column(seen.graph.name(of: seen.sums[l], element: k), 8)) upstream \(column(short(dh[k]), 12)) "
-                        + "f′(z) \(column(short(local), 10)) dz \(short(dz[k]))")
+                    "    \(column(explanation.name("z", l, k), 8)) upstream \(column(short(dh[k]), 12)) "
+                        + "f′(z) \(column(short(layer.derivative[k]), 10)) dz \(short(dz[k]))")
             }
         }
     }
 
     /// The proportional form in which backpropagation is first taught: each unit gets back the share of the error that it
     /// contributed. Not the gradient; beside it.
-    private func printErrorShares(_ network: Network, _ seen: NetworkGraph, _ target: Target) {
-        var errors: [Double]
-        let outputs = seen.graph[seen.outputs]
-        switch (network.loss, target) {
-        case (.crossEntropy, .label(let label)):
-            errors = Loss.softmax(outputs).enumerated().map { ($0.offset == label ? 1 : 0) - $0.element }
-        case (.binaryCrossEntropy, .values(let t)): errors = zip(t, outputs).map { $0 - Activation.sigmoid($1) }
-        case (_, .values(let t)): errors = zip(t, outputs).map { $0 - $1 }
-        default: return
-        }
+    private func printErrorShares(_ explanation: Explanation) {
+        let layers = explanation.layers
+        guard let errors = layers[layers.count - 1].errorShare else { return }
         print("\nerror shared in proportion to contributions w·a (target − output; not the gradient)")
         print("  outputs    \(errors.map { short($0) }.joined(separator: "  "))")
-        for l in network.layers.indices.reversed() {
-            let inputs = l == 0 ? seen.graph[seen.inputs] : seen.graph[seen.activations[l - 1]]
-            let share = ErrorShare(weights: seen.graph[seen.weights[l]], inputs: inputs, errors: errors)
-            let mixed = share.rules.filter { $0 == .mixedSigns }.count
-            let note = mixed > 0 ? "   (\(mixed) of \(share.rules.count) by magnitude: signs are mixed)" : ""
+        for (l, layer) in layers.enumerated().reversed() {
+            guard let sentBack = l == 0 ? explanation.input.errorShare : layers[l - 1].errorShare,
+                let mixed = layer.mixedSigns
+            else { continue }
+            let note = mixed > 0 ? "   (\(mixed) of \(layer.z.count) by magnitude: signs are mixed)" : ""
             print(
-                "  \(l == 0 ? "inputs  " : "layer \(l) ")   \(share.sentBack.map { short($0) }.joined(separator: "  "))\(note)"
+                "  \(l == 0 ? "inputs  " : "layer \(l) ")   \(sentBack.map { short($0) }.joined(separator: "  "))\(note)"
             )
-            errors = share.sentBack
         }
     }
 
-    private func printPaths(_ network: Network, _ seen: NetworkGraph, _ loss: Graph.Node, _ schema: Schema) throws {
-        let gradients = seen.graph.backward(from: loss)
-        let (layer, element) = try chosenWeight(network, gradients, seen)
-        let node = seen.weights[layer]
-        let inputs = layer == 0 ? network.inputs : network.layers[layer - 1].outputs
-        let input = layer == 0 ? schema.inputs[element % inputs] : "h\(layer)[\(element % inputs)]"
-        let sum = seen.graph.name(of: seen.sums[layer], element: element / inputs)
-        print("\nthe weight from \(input) into \(sum)")
-        print(seen.graph.paths(from: node, element: element, to: loss, limit: paths))
-    }
-
-    /// The weight asked for, or the first layer's steepest; as an element of its layer's W (outputs, inputs).
-    private func chosenWeight(
-        _ network: Network, _ gradients: Gradients, _ seen: NetworkGraph
-    ) throws -> (layer: Int, element: Int) {
-        guard let weight else {
-            let first = gradients[seen.weights[0]]
-            return (0, first.indices.max { abs(first[$0]) < abs(first[$1]) }!)
-        }
-        for (layer, node) in seen.weights.enumerated() {
-            for element in 0..<seen.graph.count(of: node) where seen.graph.name(of: node, element: element) == weight {
-                return (layer, element)
+    /// The weight asked for, or the first layer's steepest, and what it connects.
+    private func chosenWeight(_ explanation: Explanation) throws -> (name: String, input: String, sum: String) {
+        var (l, unit, input) = (0, 0, 0)
+        if let weight {
+            guard let place = explanation.place(ofWeight: weight) else {
+                let last = explanation.layers.enumerated().map { l, layer in
+                    explanation.name(ofWeight: (l, layer.shape[1] - 1, layer.shape[0] - 1))
+                }
+                throw CommandError("--weight \(weight): expected one up to \(last.joined(separator: ", or "))")
+            }
+            (l, unit, input) = place
+        } else {
+            var steepest = -1.0  // dW = dz xᵀ
+            for (i, dz) in (explanation.layers[0].gradient ?? []).enumerated() {
+                for (j, x) in explanation.sample.scaled.enumerated() where abs(dz * Double(x)) > steepest {
+                    steepest = abs(dz * Double(x))
+                    (unit, input) = (i, j)
+                }
             }
         }
-        let last = seen.weights.map { seen.graph.name(of: $0, element: seen.graph.count(of: $0) - 1) }
-        throw CommandError("--weight \(weight): expected one up to \(last.joined(separator: ", or "))")
+        return (
+            explanation.name(ofWeight: (l, unit, input)), l == 0 ? explanation.inputs[input] : "h\(l)[\(input)]",
+            explanation.name("z", l, unit)
+        )
+    }
+}
+
+// The names that elements have in the graph.
+extension Explanation {
+    /// `z1[3]` or `h1[3]`; without the layer in a network of one, and without the unit in a layer of one. The last
+    /// activation is `o`.
+    fileprivate func name(_ stem: String, _ layer: Int, _ unit: Int) -> String {
+        let number = layers.count == 1 ? "" : "\(layer + 1)"
+        let name = stem == "h" && layer == layers.count - 1 ? "o" : stem + number
+        return layers[layer].z.count == 1 ? name : "\(name)[\(unit)]"
+    }
+
+    fileprivate func name(ofWeight place: (layer: Int, unit: Int, input: Int)) -> String {
+        let name = layers.count == 1 ? "W" : "W\(place.layer + 1)"
+        return layers[place.layer].shape == [1, 1] ? name : "\(name)[\(place.unit),\(place.input)]"
+    }
+
+    fileprivate func place(ofWeight name: String) -> (layer: Int, unit: Int, input: Int)? {
+        let numbers = name.split { !$0.isNumber }.compactMap { Int($0) }
+        let layer = layers.count == 1 ? 0 : (numbers.first ?? 0) - 1
+        guard layers.indices.contains(layer) else { return nil }
+        let indices = layers[layer].shape == [1, 1] ? [0, 0] : Array(numbers.suffix(2))
+        guard indices.count == 2, indices[0] < layers[layer].shape[1], indices[1] < layers[layer].shape[0],
+            self.name(ofWeight: (layer, indices[0], indices[1])) == name
+        else { return nil }
+        return (layer, indices[0], indices[1])
     }
 }
 

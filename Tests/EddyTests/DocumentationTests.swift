@@ -107,4 +107,37 @@ import Testing
         let window = try #require(await windows.next())
         #expect(window.mean > 0 && window.count == 1)
     }
+
+    // MARK: Looking
+
+    @Test func histories() {
+        var history = LossHistory()
+        history.append(losses: [0.7, 0.5], errors: [1, 0], firstStep: 1, time: 1_732_160_000, baseline: 0.69)
+        #expect(abs(history.rows(by: .steps, points: 1).first!.mean - 0.6) < 1e-6)
+        #expect(Histogram([0, 1, 2, 9], bins: 3).counts == [3, 0, 1])
+        let now = 100.0
+        var latency = LatencyHistogram()
+        latency.record(0.000_15, at: now)
+        #expect(latency.quantile(0.99, at: now)! > 0.000_1)
+    }
+
+    @Test func observations() async throws {
+        let session = try LearningSession()
+        await session.observe()
+        let samples = [
+            Sample([5.1, 3.5, 1.4, 0.2], label: "setosa"), Sample([7, 3.2, 4.7, 1.4], label: "versicolor"),
+        ]
+        await session.learn(try SampleChunk(samples + samples))
+        let rows = await session.withObservations { $0.history.rows(by: .time, points: 500) }
+        #expect(rows?.reduce(0) { $0 + $1.count } == 4)
+        let matrix = try #require(await session.withObservations { $0.confusion } ?? nil)
+        #expect(matrix.total[0][1] <= 2 && matrix.classes.count == 2)
+
+        let frozen = try #require(await session.frozen())
+        let explanation = try frozen.explain([5.1, 3.5, 1.4, 0.2], label: "setosa", of: "W1[0,2]")
+        #expect(explanation.layers[0].gradient?.count == 32 && explanation.paths?.paths.count == 3)
+        #expect(frozen.weightMaps().layers[0].map.count == 32 * 4)
+        let recent = try #require(await session.withObservations { $0.recent })
+        #expect(try frozen.surface(x: 0, y: 1, around: recent).values.count == 48 * 48)
+    }
 }

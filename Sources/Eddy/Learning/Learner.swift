@@ -80,6 +80,7 @@ public final class Learner {
                             got: "one beyond; scale the features or lower the learning rate"))
                     first += 1
                 } else {
+                    if let old = before?.0, old.task != task { steps.taskBegin = first }
                     first = end
                     before = nil
                     announce()
@@ -236,7 +237,8 @@ public final class Learner {
             switch head.task {
             case .classification:
                 let (index, probability) = Learner.likeliest(p, outputs: outputs, known: known)
-                steps.append(prediction: Float(index), probability: probability, loss: loss)
+                steps.append(
+                    prediction: Float(index), probability: probability, loss: loss, target: buffers.targets[i])
                 if isLabelled {
                     let target = Int(buffers.targets[i])
                     metrics.scoreClass(target, isCorrect: index == target, loss: loss)
@@ -248,10 +250,12 @@ public final class Learner {
                     value = Learner.finite(Double(value) * scale + buffers.offsets[i])
                     loss = Learner.finite(Double(loss) * scale * scale)
                 }
-                steps.append(prediction: value, probability: .nan, loss: loss)
-                if isLabelled, case .number(let target) = chunk.labels[first + i] {
+                var target = Float.nan
+                if isLabelled, case .number(let given) = chunk.labels[first + i] {
+                    target = given
                     metrics.scoreValue(target, prediction: value, loss: loss)
                 }
+                steps.append(prediction: value, probability: .nan, loss: loss, target: target)
             }
         }
     }
@@ -369,13 +373,15 @@ extension StepChunk {
         predictions.reserveCapacity(count)
         probabilities.reserveCapacity(count)
         losses.reserveCapacity(count)
+        targets.reserveCapacity(count)
     }
 
     @inline(__always)
-    mutating func append(prediction: Float, probability: Float, loss: Float) {
+    mutating func append(prediction: Float, probability: Float, loss: Float, target: Float) {
         predictions.append(prediction)
         probabilities.append(probability)
         losses.append(loss)
+        targets.append(target)
         if !loss.isNaN { learned += 1 }
     }
 
@@ -384,5 +390,6 @@ extension StepChunk {
         predictions.append(.nan)
         probabilities.append(.nan)
         losses.append(.nan)
+        targets.append(.nan)
     }
 }

@@ -12,12 +12,16 @@ public struct StepChunk: Sendable {
     public internal(set) var probabilities: [Float] = []
     /// Nats, or squared units of the target; NaN where the sample was not learned.
     public internal(set) var losses: [Float] = []
+    /// What was right: the value, or the index of the class; NaN where the sample was not learned.
+    public internal(set) var targets: [Float] = []
     /// Samples that the learner did not take, by index, and why. They changed nothing.
     public internal(set) var rejections: [(index: Int, error: SampleError)] = []
     /// The names of the classes.
     public internal(set) var classes: [String] = []
     /// Samples learned.
     public internal(set) var learned = 0
+    /// The first sample of the present task: above 0 where classification turned into regression in this chunk.
+    public internal(set) var taskBegin = 0
 
     init(stepsBefore: UInt64) { self.stepsBefore = stepsBefore }
 
@@ -30,6 +34,19 @@ public struct StepChunk: Sendable {
         guard learned > 0 else { return nil }
         return losses.reduce(0) { $1.isNaN ? $0 : $0 + Double($1) } / Double(learned)
     }
+
+    /// How wrong each prediction was: 1 for a wrong class and 0 for a right one, or the absolute error in the target's
+    /// units; NaN where the sample was not learned.
+    public var errors: [Float] {
+        (0..<count).map { i in
+            if targets[i].isNaN { return .nan }
+            if !probabilities[i].isNaN { return predictions[i] == targets[i] ? 0 : 1 }
+            return Float(abs(Double(predictions[i]) - Double(targets[i])))
+        }
+    }
+
+    /// Samples learned from sample `first` on.
+    func countLearned(from first: Int) -> Int { losses[first...].reduce(0) { $1.isNaN ? $0 : $0 + 1 } }
 
     /// What was predicted for one sample; nil where it was rejected.
     public func prediction(at index: Int) -> Prediction? {

@@ -6,6 +6,7 @@
 // broadcasts) is outside the actor.
 
 import Backprop
+import Foundation
 import Logging
 
 /// Learns from samples, tells its losses, and answers questions.
@@ -23,6 +24,8 @@ public actor LearningSession {
 
     private let learner: Learner
     private var counts = SampleCounts()
+    private var observations: Observations?
+    private var clock: @Sendable () -> Double = { Date().timeIntervalSince1970 }
     private let logger: Logger
     private let executor: any SerialExecutor
 
@@ -74,6 +77,7 @@ public actor LearningSession {
         counts.predicted += UInt64(steps.predicted)
         counts.rejected += UInt64(steps.rejections.count)
         for rejection in steps.rejections { counts.note(rejection.error, source: nil) }
+        observations?.update(chunk, steps, learner, time: clock())
         publish(steps)
         return steps
     }
@@ -98,6 +102,7 @@ public actor LearningSession {
         for error in errors {
             counts.rejected += 1
             counts.note(error, source: source)
+            observations?.count(rejected: error)
         }
         if losses.hasSubscribers, let window = presentWindow() { losses.publish(window) }
     }
@@ -147,6 +152,31 @@ public actor LearningSession {
 
     /// Everything that affects the future, for a file.
     public func save(to path: String) throws { try ModelFile.save(learner, schema: schema.current, to: path) }
+
+    /// Begins to keep what a page shows of the samples learned from now on; see ``Observations``. Some nanoseconds a
+    /// sample, and no bit of the weights.
+    public func observe() {
+        if observations == nil { observations = Observations() }
+    }
+
+    /// The same with a clock, in seconds since 1970.
+    func observe(clock: @escaping @Sendable () -> Double) {
+        self.clock = clock
+        observe()
+    }
+
+    /// Calls `body` with what was observed, on the session's executor; nil where nothing was (see ``observe()``).
+    ///
+    /// Take parts rather than the whole: a copy that is kept makes the next chunk copy what it changes.
+    public func withObservations<Result: Sendable>(
+        _ body: @Sendable (Observations) throws -> Result
+    ) rethrows -> Result? {
+        guard let observations else { return nil }
+        return try body(observations)
+    }
+
+    /// A copy of the learner to ask questions of, wherever that suits; nil before the first sample.
+    public func frozen() -> FrozenLearner? { learner.frozen(schema: schema.current) }
 
     /// Calls `body` with the learner, on the session's executor.
     public func withLearner<Result: Sendable>(_ body: @Sendable (Learner) throws -> Result) rethrows -> Result {

@@ -103,19 +103,3 @@ final class DrainHandler: ChannelDuplexHandler {
         context.fireUserInboundEventTriggered(event)
     }
 }
-
-/// Runs tasks on an event loop, at once where they are on it already.
-final class EventLoopTaskExecutor: TaskExecutor {
-    private let loop: any EventLoop
-
-    init(_ loop: any EventLoop) { self.loop = loop }
-
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        if loop.inEventLoop {
-            job.runSynchronously(on: asUnownedTaskExecutor())
-        } else {
-            loop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
-        }
-    }
-}

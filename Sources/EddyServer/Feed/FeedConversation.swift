@@ -5,6 +5,7 @@
 
 import Eddy
 import NIOCore
+import Synchronization
 
 /// How feed connections are set up.
 public struct FeedOptions: Sendable {
@@ -22,12 +23,53 @@ public struct FeedOptions: Sendable {
     public var token: BearerToken?
     /// How connections are encrypted; nil where they are not.
     public var tls: TLSIdentity?
+    /// Where all feeds of a server say how busy they are.
+    public var activity = FeedActivity()
 
     public init() {}
 }
 
+/// How busy the feeds are, over all of them.
+public final class FeedActivity: Sendable {
+    private let times = Mutex(LatencyHistogram())
+    private let waiting = Atomic(0)
+    private let sockets = Atomic(0)
+
+    public init() {}
+
+    /// From the arrival of a sample's last byte to its update.
+    var latency: LatencyHistogram { times.withLock { $0 } }
+    /// Chunks that wait for the learner, or are being learned.
+    var queue: Int { waiting.load(ordering: .relaxed) }
+    /// Feeds over websockets that are open now.
+    var webSockets: Int { sockets.load(ordering: .relaxed) }
+
+    func openWebSocket() { sockets.add(1, ordering: .relaxed) }
+    func closeWebSocket() { sockets.subtract(1, ordering: .relaxed) }
+
+    func learn(
+        _ chunk: SampleChunk, with session: LearningSession, arrived: ContinuousClock.Instant
+    ) async -> StepChunk {
+        waiting.add(1, ordering: .relaxed)
+        let steps = await session.learn(chunk)
+        waiting.subtract(1, ordering: .relaxed)
+        if steps.learned > 0 {
+            let now = ContinuousClock.now
+            let seconds = (now - arrived) / .seconds(1)
+            times.withLock { $0.record(seconds, count: steps.learned, at: FeedActivity.time(now)) }
+        }
+        return steps
+    }
+
+    /// Seconds of the clock by which latencies are told.
+    static func time(_ instant: ContinuousClock.Instant = .now) -> Double { (instant - epoch) / .seconds(1) }
+
+    private static let epoch = ContinuousClock.now
+}
+
 struct FeedConversation: Sendable {
     private let session: LearningSession
+    private let activity: FeedActivity
     private let source: String
     private var decoder: SampleDecoder
     private var replies: ReplyWriter
@@ -42,6 +84,7 @@ struct FeedConversation: Sendable {
     init(session: LearningSession, options: FeedOptions, source: String, isAdmitted: Bool = false) {
         self.session = session
         self.source = source
+        activity = options.activity
         door = isAdmitted ? nil : options.token.map { FeedDoor(token: $0) }
         decoder = SampleDecoder(
             format: options.format, label: options.label, schema: session.schema, lineLimit: options.lineLimit)
@@ -52,13 +95,14 @@ struct FeedConversation: Sendable {
     mutating func receive(_ bytes: ByteBuffer) async -> ByteBuffer {
         var bytes = bytes
         if door != nil, !admit(&bytes) { return replies.take() }
+        let arrived = ContinuousClock.now
         let limit = await session.chunkLimit
         while bytes.readableBytes > 0, !isForeign {
             let chunk = bytes.readWithUnsafeReadableBytes { raw in
                 let (chunk, used) = decoder.decode(raw.assumingMemoryBound(to: UInt8.self), limit: limit)
                 return (used, chunk)
             }
-            await process(chunk)
+            await process(chunk, arrived: arrived)
         }
         return replies.take()
     }
@@ -68,7 +112,7 @@ struct FeedConversation: Sendable {
     /// - Parameter isCut: the end is ours, not the sender's: a line without its newline is half a line.
     mutating func end(isCut: Bool = false) async -> ByteBuffer {
         if door != nil, !isForeign { refuse("none") }
-        if !isCut { await process(decoder.finish()) }
+        if !isCut { await process(decoder.finish(), arrived: .now) }
         replies.end()
         return replies.take()
     }
@@ -94,9 +138,9 @@ struct FeedConversation: Sendable {
         isForeign = true
     }
 
-    private mutating func process(_ chunk: DecodedChunk) async {
+    private mutating func process(_ chunk: DecodedChunk, arrived: ContinuousClock.Instant) async {
         guard !chunk.isEmpty else { return }
-        let steps = await session.learn(chunk.samples)
+        let steps = await activity.learn(chunk.samples, with: session, arrived: arrived)
         let rejected = chunk.events.compactMap { event in
             if case .rejected(let error) = event.kind { error } else { nil }
         }

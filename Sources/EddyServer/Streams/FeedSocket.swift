@@ -7,9 +7,12 @@ import NIOCore
 
 struct FeedSocket: WebConversation {
     private var conversation: FeedConversation
+    private let activity: FeedActivity
 
     init(session: LearningSession, options: FeedOptions, source: String) {
         conversation = FeedConversation(session: session, options: options, source: source, isAdmitted: true)
+        activity = options.activity
+        activity.openWebSocket()
     }
 
     mutating func receive(_ message: WebMessage) async throws -> [WebMessage] {
@@ -18,7 +21,10 @@ struct FeedSocket: WebConversation {
         return FeedSocket.messages(await conversation.receive(bytes))
     }
 
-    mutating func end() async -> [WebMessage] { FeedSocket.messages(await conversation.end()) }
+    mutating func end() async -> [WebMessage] {
+        activity.closeWebSocket()
+        return FeedSocket.messages(await conversation.end())
+    }
 
     private static func messages(_ replies: ByteBuffer) -> [WebMessage] {
         guard replies.readableBytes > 0 else { return [] }

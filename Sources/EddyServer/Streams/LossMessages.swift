@@ -5,7 +5,7 @@ import Foundation
 
 /// A window of losses as JSON.
 struct LossMessage: Encodable {
-    struct Figures: Encodable {
+    struct Figures: Encodable, Sendable {
         var accuracy: Double?
         var recentAccuracy: Double?
         var majority: Double?
@@ -129,8 +129,8 @@ extension SharedMessages<LossReport> {
     ) -> SharedMessages {
         SharedMessages(
             on: executor, misses: { $0.window.missed }, present: { await LossReport.present(session) },
-            encode: { .text(WebJSON.encode(LossMessage($0, unit: unit))) },
-            source: { LossReport.reports(session, rate: rate) })
+            encode: { [.text(WebJSON.encode(LossMessage($0, unit: unit)))] },
+            source: { publish in for await report in LossReport.reports(session, rate: rate) { publish(report) } })
     }
 }
 
@@ -138,8 +138,8 @@ extension SharedMessages<LossSeries> {
     /// Every sample's loss.
     static func everyLoss(_ session: LearningSession, unit: LossUnit, on executor: any TaskExecutor) -> SharedMessages {
         SharedMessages(
-            on: executor, misses: { Int($0.missed) }, encode: { .text(json($0, unit: unit)) },
-            source: { session.everyLoss.paced(.seconds(1) / 30) })
+            on: executor, misses: { Int($0.missed) }, encode: { [.text(json($0, unit: unit))] },
+            source: { publish in for await series in session.everyLoss.paced(.seconds(1) / 30) { publish(series) } })
     }
 
     /// Written by hand: thousands of numbers a message take Foundation's encoder ten times as long.

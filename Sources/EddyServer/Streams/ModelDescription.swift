@@ -2,32 +2,44 @@
 
 import Eddy
 
-struct ModelDescription: Encodable {
-    struct Layer: Encodable {
+struct ModelDescription: Encodable, Sendable {
+    struct Layer: Encodable, Sendable {
         /// (inputs, outputs).
         var shape: [Int]
         var activation: String
     }
 
-    struct Address: Encodable {
+    struct Address: Encodable, Sendable {
         var host: String
         var port: Int
     }
 
-    struct Counts: Encodable {
+    struct Counts: Encodable, Sendable {
         var accepted: UInt64
         var learned: UInt64
         var predicted: UInt64
         var rejected: UInt64
+
+        init(_ counts: SampleCounts) {
+            (accepted, learned, predicted, rejected) = (
+                counts.accepted, counts.learned, counts.predicted, counts.rejected
+            )
+        }
     }
 
-    struct Rejection: Encodable {
+    struct Rejection: Encodable, Sendable {
         var line: Int
         var column: Int?
         var field: String?
         var expected: String
         var got: String
         var source: String?
+
+        init(_ rejected: RejectedSample) {
+            let error = rejected.error
+            (line, column, field) = (error.line, error.column, error.field)
+            (expected, got, source) = (error.expected, error.got, rejected.source)
+        }
     }
 
     let name = "eddy"
@@ -79,16 +91,15 @@ struct ModelDescription: Encodable {
         gradientHealth = snapshot.gradientHealth.rawValue
         self.feed = feed
         self.connections = connections
-        counts = Counts(
-            accepted: snapshot.counts.accepted, learned: snapshot.counts.learned, predicted: snapshot.counts.predicted,
-            rejected: snapshot.counts.rejected)
-        rejections = snapshot.counts.latestRejections.map { rejected in
-            Rejection(
-                line: rejected.error.line, column: rejected.error.column, field: rejected.error.field,
-                expected: rejected.error.expected, got: rejected.error.got, source: rejected.source)
-        }
+        counts = Counts(snapshot.counts)
+        rejections = snapshot.counts.latestRejections.map { Rejection($0) }
         metrics = LossMessage.Figures(snapshot.metrics, .nats)
         meanLoss = snapshot.metrics.meanLoss
         recentLoss = snapshot.metrics.recentLoss
+    }
+
+    /// What changes only when something is found out.
+    var identity: [String] {
+        [task ?? "", label ?? ""] + classes + (inputs ?? []) + (layers ?? []).map { "\($0.shape)" }
     }
 }

@@ -10,17 +10,20 @@
 import Eddy
 import Synchronization
 
+/// What subscribers of a stream were sent, and what not because they were slow.
+struct StreamTally: Sendable {
+    var subscribers: Int
+    var delivered: Int
+    var missed: Int
+}
+
 /// A stream's messages, for any number of subscribers.
 final class SharedMessages<Value: Mergeable>: AsyncSequence, Sendable {
     typealias Element = WebMessage
     typealias Failure = Never
 
-    /// What has been sent, and what was not because a subscriber was slow.
-    struct Tally: Sendable {
-        var subscribers: Int
-        var delivered: Int
-        var missed: Int
-    }
+    /// Publishes what there is to tell until that ends, or its task is cancelled.
+    typealias Source = @Sendable (_ publish: @escaping @Sendable (Value) -> Void) async -> Void
 
     private struct State {
         var subscribers = 0
@@ -33,26 +36,26 @@ final class SharedMessages<Value: Mergeable>: AsyncSequence, Sendable {
     private let missed = Atomic(0)
     private let executor: any TaskExecutor
     private let present: @Sendable () async -> Value?
-    private let source: @Sendable () -> any AsyncSequence<Value, Never> & Sendable
-    private let encode: @Sendable (Value) -> WebMessage
+    private let source: Source
+    private let encode: @Sendable (Value) -> [WebMessage]
     private let misses: @Sendable (Value) -> Int
 
     /// - Parameters:
-    ///   - present: where things stand, for who comes late; nil where there is nothing to say yet.
     ///   - misses: how much of a stream a subscriber's value did not bring in its own message.
-    ///   - source: what there is to tell, while somebody listens; made anew each time somebody begins to.
+    ///   - present: where things stand, for who comes late; nil where there is nothing to say yet.
+    ///   - encode: one message, or several in order.
+    ///   - source: runs while somebody listens, begun anew each time somebody begins to.
     init(
         on executor: any TaskExecutor, misses: @escaping @Sendable (Value) -> Int = { _ in 0 },
         present: @escaping @Sendable () async -> Value? = { nil },
-        encode: @escaping @Sendable (Value) -> WebMessage,
-        source: @escaping @Sendable () -> any AsyncSequence<Value, Never> & Sendable
+        encode: @escaping @Sendable (Value) -> [WebMessage], source: @escaping Source
     ) {
-        (self.executor, self.present, self.encode) = (executor, present, encode)
-        (self.misses, self.source) = (misses, source)
+        (self.executor, self.misses, self.present) = (executor, misses, present)
+        (self.encode, self.source) = (encode, source)
     }
 
-    var tally: Tally {
-        Tally(
+    var tally: StreamTally {
+        StreamTally(
             subscribers: state.withLock { $0.subscribers }, delivered: delivered.load(ordering: .relaxed),
             missed: missed.load(ordering: .relaxed))
     }
@@ -64,7 +67,7 @@ final class SharedMessages<Value: Mergeable>: AsyncSequence, Sendable {
             state.subscribers += 1
             guard state.pump == nil else { return }
             state.pump = Task(executorPreference: executor) { [broadcast, source] in
-                for await value in source() {
+                await source { value in
                     if Task.isCancelled { return }  // another pump may have begun
                     broadcast.publish(Encoded(value))
                 }
@@ -85,6 +88,8 @@ final class SharedMessages<Value: Mergeable>: AsyncSequence, Sendable {
     struct Iterator: AsyncIteratorProtocol {
         private let subscription: Subscription
         private var isFirst = true
+        /// Messages of one element that are still to be sent.
+        private var rest: ArraySlice<WebMessage> = []
 
         fileprivate init(_ subscription: Subscription) { self.subscription = subscription }
 
@@ -93,10 +98,13 @@ final class SharedMessages<Value: Mergeable>: AsyncSequence, Sendable {
         mutating func next(isolation actor: isolated (any Actor)?) async -> WebMessage? {
             if isFirst {
                 isFirst = false
-                if let value = await subscription.shared.present() { return subscription.message(Encoded(value)) }
+                if let value = await subscription.shared.present() { rest = subscription.messages(Encoded(value)) }
             }
-            guard let element = await subscription.news.next(isolation: actor) else { return nil }
-            return subscription.message(element)
+            while rest.isEmpty {
+                guard let element = await subscription.news.next(isolation: actor) else { return nil }
+                rest = subscription.messages(element)
+            }
+            return rest.removeFirst()
         }
     }
 
@@ -111,20 +119,21 @@ final class SharedMessages<Value: Mergeable>: AsyncSequence, Sendable {
             shared.enter()
         }
 
-        func message(_ element: Encoded<Value>) -> WebMessage {
-            shared.delivered.add(1, ordering: .relaxed)
+        func messages(_ element: Encoded<Value>) -> ArraySlice<WebMessage> {
+            let messages = element.messages(shared.encode)
+            shared.delivered.add(messages.count, ordering: .relaxed)
             shared.missed.add(shared.misses(element.value), ordering: .relaxed)
-            return element.message(shared.encode)
+            return messages[...]
         }
 
         deinit { shared.leave() }
     }
 }
 
-/// A value and its message, which is made once for all copies, when the first of them is sent.
+/// A value and its messages, which are made once for all copies, when the first of them is sent.
 private struct Encoded<Value: Mergeable>: Mergeable {
     private final class Box: Sendable {
-        let message = Mutex<WebMessage?>(nil)
+        let messages = Mutex<[WebMessage]?>(nil)
     }
 
     private(set) var value: Value
@@ -137,10 +146,10 @@ private struct Encoded<Value: Mergeable>: Mergeable {
         box = Box()
     }
 
-    func message(_ encode: (Value) -> WebMessage) -> WebMessage {
-        box.message.withLock { message in
-            if message == nil { message = encode(value) }
-            return message!
+    func messages(_ encode: (Value) -> [WebMessage]) -> [WebMessage] {
+        box.messages.withLock { messages in
+            if messages == nil { messages = encode(value) }
+            return messages!
         }
     }
 }

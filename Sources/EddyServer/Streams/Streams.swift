@@ -4,21 +4,36 @@ import Eddy
 
 /// What may be subscribed to.
 final class Streams: Sendable {
-    let losses: SharedMessages<LossReport>
+    private let losses: SharedMessages<LossReport>
     private let lossesInBits: SharedMessages<LossReport>
     private let everyLoss: SharedMessages<LossSeries>
     private let everyLossInBits: SharedMessages<LossSeries>
     private let weights: SharedMessages<WeightReport>
     private let packedWeights: SharedMessages<WeightReport>
+    /// `/events`.
+    let events: SharedMessages<Events>
+    private let tallies: @Sendable () -> [StreamReport.Subscribers]
 
-    init(_ session: LearningSession, on executor: any TaskExecutor) {
+    init(_ side: LearnerSide, on executor: any TaskExecutor) {
+        let session = side.session
         losses = .losses(session, unit: .nats, rate: 30, on: executor)
         lossesInBits = .losses(session, unit: .bits, rate: 30, on: executor)
         everyLoss = .everyLoss(session, unit: .nats, on: executor)
         everyLossInBits = .everyLoss(session, unit: .bits, on: executor)
         weights = .weights(session, isPacked: false, on: executor)
         packedWeights = .weights(session, isPacked: true, on: executor)
+        tallies = { [losses, lossesInBits, everyLoss, everyLossInBits, weights, packedWeights] in
+            [
+                .init("/losses", [losses.tally, lossesInBits.tally]),
+                .init("/losses?every=sample", [everyLoss.tally, everyLossInBits.tally]),
+                .init("/weights", [weights.tally, packedWeights.tally]),
+            ]
+        }
+        events = .events(side, streams: tallies, on: executor)
     }
+
+    /// Who listens, and what they had no time for.
+    var subscribers: [StreamReport.Subscribers] { tallies() + [.init("/events", [events.tally])] }
 
     /// `/losses`, with `every=sample` and `unit=bits`.
     func losses(_ request: WebRequest) throws(WebError) -> any MessageSequence {
@@ -40,6 +55,14 @@ final class Streams: Sendable {
         case "binary": return packedWeights
         case .some(let other): throw WebError(.badRequest, "format=\(other): expected json or binary")
         }
+    }
+}
+
+extension StreamReport.Subscribers {
+    init(_ stream: String, _ tallies: [StreamTally]) {
+        self.init(
+            stream: stream, count: tallies.reduce(0) { $0 + $1.subscribers },
+            delivered: tallies.reduce(0) { $0 + $1.delivered }, missed: tallies.reduce(0) { $0 + $1.missed })
     }
 }
 

@@ -1,11 +1,13 @@
-// The web side: dashboard, streams, the websocket feed, and what the model is.
+// The web side: which paths there are, over one session.
 //
-//     /          the dashboard
-//     /feed      websocket in: lines as messages, replies as on TCP
-//     /losses    websocket or server-sent events out: windows of losses (?every=sample, ?unit=bits)
-//     /weights   the same for weights and norms (?format=binary on a websocket)
-//     /model     what was found out, and how it is going
-//     /healthz   whether the learner answers
+//     /            the dashboard, and its parts under /assets/
+//     /feed        websocket in: lines as messages, replies as on TCP
+//     /losses      websocket or server-sent events out: windows of losses (?every=sample, ?unit=bits)
+//     /weights     the same for weights and norms (?format=binary on a websocket)
+//     /events      the same for everything that the page follows
+//     /samples     POST: learn          /predict   POST: ask
+//     /model  /history  /explain  /layers  /surface
+//     /healthz  /readyz  /metrics  /openapi.json
 
 import Eddy
 import Foundation
@@ -20,6 +22,7 @@ import ServiceLifecycle
 ///     try await web.run()
 public final class WebSide: Service {
     private let server: WebServer
+    private let session: LearningSession
 
     /// - Parameters:
     ///   - configuration: how the session was set up, for `/model`.
@@ -32,36 +35,34 @@ public final class WebSide: Service {
         feedAddress: SocketAddress, host: String = "127.0.0.1", loop: any EventLoop,
         logger: Logger = Logger(label: "eddy.web")
     ) {
-        let started = Date().timeIntervalSince1970
-        let address = ModelDescription.Address(host: feedAddress.ipAddress ?? "?", port: feedAddress.port ?? 0)
-        let streams = Streams(session, on: EventLoopTaskExecutor(loop))
+        let side = LearnerSide(
+            session: session, configuration: configuration, feed: feed,
+            feedAddress: .init(host: feedAddress.ipAddress ?? "?", port: feedAddress.port ?? 0),
+            activity: options.activity)
+        let streams = Streams(side, on: EventLoopTaskExecutor(loop))
+        let connections = WebConnections()
+        self.session = session
         server = WebServer(
-            host: host, token: options.token, tls: options.tls, loop: loop, logger: logger,
-            routes: [
-                .get("/", isPublic: true) { _ in
-                    WebResponse(
-                        type: "text/html; charset=utf-8", cache: "no-cache",
-                        ByteBuffer(bytes: PackageResources.dashboard_html))
-                },
-                .get("/healthz", isPublic: true) { _ in .json(Health(step: await session.sampleCounts.learned)) },
-                .get("/model") { _ in
-                    .json(
-                        ModelDescription(
-                            await session.snapshot(), configuration, started: started, feed: address,
-                            connections: feed.connectionCount))
-                },
-                .stream("/losses") { request in try streams.losses(request) },
-                .stream("/weights") { request in try streams.weights(request) },
-                .conversation("/feed") { request in
-                    FeedSocket(session: session, options: options, source: "websocket \(request.address)")
-                },
-            ] + SampleRoutes(session: session, options: options).all)
+            host: host, token: options.token, tls: options.tls, loop: loop, logger: logger, connections: connections,
+            routes: Assets.routes + SampleRoutes(session: session, options: options).all
+                + QuestionRoutes(side: side).all
+                + StatusRoutes(side: side, streams: streams, connections: { connections.count }).all + [
+                    .stream("/losses") { request in try streams.losses(request) },
+                    .stream("/weights") { request in try streams.weights(request) },
+                    .stream("/events") { _ in streams.events },
+                    .conversation("/feed") { request in
+                        FeedSocket(session: session, options: options, source: "websocket \(request.address)")
+                    },
+                ])
     }
 
     /// Binds the address and serves; returns the one bound (port 0 finds a free one).
     ///
     /// - Throws: ``ListenError`` with a sentence where that is not possible.
-    public func listen(port: Int = 7070) async throws -> SocketAddress { try await server.listen(port: port) }
+    public func listen(port: Int = 7070) async throws -> SocketAddress {
+        await session.observe()
+        return try await server.listen(port: port)
+    }
 
     /// Serves until the graceful shutdown of its service group, or until ``stop()``: every subscriber then gets
     /// a close frame, event streams end, and only then are connections closed.
@@ -74,9 +75,4 @@ public final class WebSide: Service {
     }
 
     public func stop() async { await server.stop() }
-}
-
-private struct Health: Encodable {
-    let status = "ok"
-    let step: UInt64
 }

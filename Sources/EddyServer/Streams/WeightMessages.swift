@@ -66,9 +66,11 @@ extension SharedMessages<WeightReport> {
                 let snapshot = await session.snapshot()
                 return snapshot.layers.isEmpty ? nil : WeightReport(snapshot: snapshot)
             },
-            encode: { isPacked ? packed($0) : text($0) },
-            source: {
-                session.losses.paced(.milliseconds(500)).map { _ in WeightReport(snapshot: await session.snapshot()) }
+            encode: { [isPacked ? packed($0) : text($0)] },
+            source: { publish in
+                for await _ in session.losses.paced(.milliseconds(500)) {
+                    publish(WeightReport(snapshot: await session.snapshot()))
+                }
             })
     }
 

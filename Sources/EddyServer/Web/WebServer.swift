@@ -16,7 +16,7 @@ final class WebServer: Sendable {
     let routes: WebRoutes
     let limits: WebLimits
     let logger: Logger
-    let connections = WebConnections()
+    let connections: WebConnections
     private let token: BearerToken?
     private let tls: TLSIdentity?
     private let loop: any EventLoop
@@ -30,8 +30,10 @@ final class WebServer: Sendable {
     ///   - loop: where everything runs.
     init(
         host: String = "127.0.0.1", limits: WebLimits = WebLimits(), token: BearerToken? = nil,
-        tls: TLSIdentity? = nil, loop: any EventLoop, logger: Logger, routes: [WebRoute]
+        tls: TLSIdentity? = nil, loop: any EventLoop, logger: Logger, connections: WebConnections = WebConnections(),
+        routes: [WebRoute]
     ) {
+        self.connections = connections
         (self.host, self.limits, self.token, self.tls, self.loop, self.logger) = (
             host, limits, token, tls, loop, logger
         )

@@ -1,0 +1,175 @@
+// A learner at one step, to be asked questions wherever that suits: explanations, maps of the weights, surfaces of
+// predictions.
+//
+// A copy of everything that predictions depend on, and Sendable, so that a session's actor pays for the copy (some
+// nanoseconds a parameter) and not for the answer. What it predicts has the bits of what the session would.
+
+import Backprop
+
+/// A copy of a learner at one step, for questions.
+///
+///     let frozen = await session.frozen()
+///     let explanation = try frozen?.explain([5.1, 3.5, 1.4, 0.2], label: "setosa")
+public struct FrozenLearner: Sendable {
+    /// Samples learned before.
+    public let step: UInt64
+    public let task: LearningTask
+    /// In the order of the outputs; empty for regression.
+    public let classes: [String]
+    /// The names of the inputs.
+    public let inputNames: [String]
+    /// First layer first.
+    public let layers: [Layer]
+    public let loss: Loss
+    /// How strongly each layer is learning. Shape: (layers).
+    public let norms: [LayerNorms]
+    /// Per layer. Shape of each: (inputs, outputs), row-major.
+    let weights: [[Float]]
+    /// Per layer. Shape of each: (outputs).
+    let biases: [[Float]]
+    let table: ClassTable
+    let targets: RunningMoments
+    let scaler: FeatureScaler?
+    let configuration: Configuration
+
+    init?(_ learner: Learner, schema: Schema?) {
+        guard let head = learner.head else { return nil }
+        step = learner.step
+        task = head.task
+        table = head.classes
+        classes = head.classes.names
+        let inputs = head.network.inputs
+        let names = schema?.inputs ?? Schema(inputs: inputs).inputs
+        inputNames = names.count == inputs ? names : Schema(inputs: inputs).inputs
+        layers = head.network.layers
+        loss = head.network.loss
+        norms = head.network.layerNorms
+        let network = head.network
+        weights = network.layers.indices.map { network.weights(of: $0) }
+        biases = network.layers.indices.map { network.bias(of: $0) }
+        targets = head.targets
+        scaler = learner.scaler
+        configuration = learner.configuration
+    }
+
+    /// Features a sample.
+    public var inputs: Int { inputNames.count }
+    public var parameterCount: Int { zip(weights, biases).reduce(0) { $0 + $1.0.count + $1.1.count } }
+    /// Whether the error reaches the first layers, and at what size.
+    public var gradientHealth: GradientHealth { GradientHealth(norms.map(\.gradient)) }
+
+    /// What each output stands for: a class, one to come, or the value.
+    public var outputNames: [String] {
+        let outputs = layers[layers.count - 1].outputs
+        guard task == .classification else {
+            return outputs == 1 ? ["value"] : (0..<outputs).map { "value \($0)" }
+        }
+        // One output alone says how likely the second class is.
+        guard outputs > 1 else { return [classes.count > 1 ? classes[1] : "(reserve)"] }
+        return (0..<outputs).map { $0 < classes.count ? classes[$0] : "(reserve)" }
+    }
+
+    /// Inputs of each layer. Shape: (layers).
+    var widths: [Int] { [inputs] + layers.dropLast().map(\.outputs) }
+
+    /// For each layer W (outputs, inputs) row-major, then b.
+    var flatParameters: [Float] {
+        var flat: [Float] = []
+        flat.reserveCapacity(parameterCount)
+        for (weights, bias) in zip(weights, biases) {
+            for unit in bias.indices {
+                for place in stride(from: unit, to: weights.count, by: bias.count) { flat.append(weights[place]) }
+            }
+            flat.append(contentsOf: bias)
+        }
+        return flat
+    }
+
+    /// A learner that predicts as the original did, of its own.
+    func thawed() -> Learner {
+        do {
+            let network = try Network(
+                inputs: inputs, layers: layers, loss: loss, optimizer: configuration.optimizer, initialization: .zeros,
+                seed: configuration.seed)
+            network.flatParameters = flatParameters
+            let learner = try Learner(configuration)
+            learner.restore(
+                head: Head(task: task, classes: table, network: network, targets: targets), scaler: scaler,
+                metrics: Metrics(continuing: step))
+            return learner
+        } catch {
+            preconditionFailure("what was copied from a learner cannot be built: \(error)")
+        }
+    }
+
+    // MARK: Questions
+
+    /// A sample as the network sees it.
+    struct Question {
+        let features: [Float]
+        let scaled: [Float]
+        let label: Label
+        /// The scaled target, or the class; nil without a label.
+        let target: Target?
+    }
+
+    /// - Throws: ``QuestionError`` where the number of features, a feature or the label does not fit.
+    func question(_ features: [Float], label: Label) throws(QuestionError) -> Question {
+        guard features.count == inputs else {
+            throw QuestionError(expected: "\(inputs) features", got: "\(features.count)")
+        }
+        for (name, feature) in zip(inputNames, features) where !feature.isFinite {
+            throw QuestionError(expected: "a finite number for \(name)", got: "\(feature)")
+        }
+        var scaled = features
+        if let scaler, scaler.count > 0 {
+            features.withUnsafeBufferPointer { scaler.scale($0.baseAddress!, into: &scaled) }
+        }
+        return Question(features: features, scaled: scaled, label: label, target: try target(label))
+    }
+
+    private func target(_ label: Label) throws(QuestionError) -> Target? {
+        switch (label, task) {
+        case (.none, _): return nil
+        case (.text(let name), .regression):
+            throw QuestionError(expected: "a number as the label, since the task is regression", got: "\"\(name)\"")
+        case (.number(let value), .regression):
+            guard value.isFinite else { throw QuestionError(expected: "a finite number as the label", got: "\(value)") }
+            guard configuration.scaling else { return .values([Double(value)]) }
+            return .values([Double(Float((Double(value) - targets.mean) / targets.scale))])
+        case (.text(let name), .classification): return try target(table.index(of: name), got: "\"\(name)\"")
+        case (.number(let value), .classification):
+            guard value.isFinite else { throw QuestionError(expected: "a finite number as the label", got: "\(value)") }
+            return try target(table.index(of: value), got: ClassTable.name(of: value))
+        }
+    }
+
+    private func target(_ index: Int?, got: String) throws(QuestionError) -> Target {
+        guard let index else {
+            let known = classes.prefix(12).joined(separator: ", ") + (classes.count > 12 ? ", …" : "")
+            throw QuestionError(expected: "one of the \(classes.count) classes \(known) as the label", got: got)
+        }
+        return loss == .crossEntropy ? .label(index) : .values([Double(index)])
+    }
+}
+
+extension Learner {
+    /// A copy to ask questions of, wherever that suits; nil before the first sample.
+    ///
+    /// - Parameter schema: for the names of the inputs.
+    public func frozen(schema: Schema? = nil) -> FrozenLearner? { FrozenLearner(self, schema: schema) }
+}
+
+/// A question that cannot be answered: what was expected, and what came.
+public struct QuestionError: Error, Hashable, CustomStringConvertible {
+    public let expected: String
+    /// Cut to 80 characters.
+    public let got: String
+
+    init(expected: String, got: String) {
+        self.expected = expected
+        self.got = got.count <= 80 ? got : String(got.prefix(80)) + "…"
+    }
+
+    public var description: String { "expected \(expected), got \(got)" }
+}

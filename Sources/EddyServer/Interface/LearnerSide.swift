@@ -1,0 +1,59 @@
+// What the web side asks of a session, in one place: descriptions, reports, and questions that take some work.
+//
+// The session's executor pays for copies. Work that may take long (an explanation of a large network) goes to the
+// global pool, so that neither learning nor other clients wait for it.
+
+import Eddy
+import Foundation
+import NIOCore
+
+struct LearnerSide: Sendable {
+    let session: LearningSession
+    let configuration: Configuration
+    let feed: FeedServer
+    let feedAddress: ModelDescription.Address
+    let activity: FeedActivity
+    let started = Date().timeIntervalSince1970
+
+    func description() async -> ModelDescription {
+        ModelDescription(
+            await session.snapshot(), configuration, started: started, feed: feedAddress,
+            connections: feed.connectionCount)
+    }
+
+    func layers() async -> LayersReport? {
+        guard let learner = await session.frozen() else { return nil }
+        let newest = await session.withObservations { $0.recent.count > 0 ? $0.recent.sample(age: 0) : nil } ?? nil
+        return await aside { LayersReport(learner, sample: newest) }
+    }
+
+    func report(subscribers: [StreamReport.Subscribers]) async -> StreamReport {
+        let time = Date().timeIntervalSince1970
+        let seen = await session.withObservations { StreamReport.Seen($0, time: time) } ?? StreamReport.Seen()
+        return StreamReport(
+            await session.sampleCounts, seen, activity, tcp: feed.connectionCount, subscribers: subscribers, time: time)
+    }
+
+    /// A copy of the learner.
+    /// - Throws: ``WebError`` 409 before the first sample.
+    func learner() async throws -> FrozenLearner {
+        guard let learner = await session.frozen(), learner.step > 0 else {
+            throw WebError(.conflict, "nothing has been learned yet: send labelled samples first")
+        }
+        return learner
+    }
+
+    /// Runs work on the global pool.
+    /// - Throws: ``WebError`` 400 for a ``QuestionError``.
+    func ask<Answer: Sendable>(_ work: @escaping @Sendable () throws -> Answer) async throws -> Answer {
+        do {
+            return try await Task(executorPreference: globalConcurrentExecutor, operation: work).value
+        } catch let error as QuestionError {
+            throw WebError(.badRequest, "\(error)")
+        }
+    }
+
+    private func aside<Answer: Sendable>(_ work: @escaping @Sendable () -> Answer) async -> Answer {
+        await Task(executorPreference: globalConcurrentExecutor, operation: work).value
+    }
+}

@@ -1,0 +1,153 @@
+// What may be asked about the learner: what it is, how it got there, and why it says what it says.
+//
+//     GET /model      what was found out, and how it is going
+//     GET /history    losses since the beginning, at any zoom
+//     GET /explain    one sample forward and backward, number by number
+//     GET /layers     the weights as pictures
+//     GET /surface    predictions over two inputs
+
+import Eddy
+import Foundation
+import NIOCore
+
+struct QuestionRoutes: Sendable {
+    let side: LearnerSide
+
+    var all: [WebRoute] {
+        [
+            .get("/model") { _ in .json(await side.description()) },
+            .get("/history") { request in try await history(request) },
+            .get("/explain") { request in try await explain(request) },
+            .get("/layers") { _ in
+                let learner = try await side.learner()
+                return .json(try await side.ask { learner.weightMaps() })
+            },
+            .get("/surface") { request in try await surface(request) },
+        ]
+    }
+
+    // MARK: History
+
+    private struct History: Encodable, Sendable {
+        struct Begin: Encodable, Sendable {
+            var step: UInt64
+            var time: Double
+        }
+
+        var by: String
+        var unit: String
+        var step: UInt64
+        var time: Double
+        /// Absent before the first sample.
+        var begin: Begin?
+        let columns = ["step", "time", "count", "mean", "min", "max", "error", "baseline"]
+        var rows: [[Double]]
+
+        init(_ rows: [LossHistory.Row], by axis: LossHistory.Axis, unit: String, _ history: LossHistory, now: Double) {
+            by = axis.rawValue
+            self.unit = unit
+            step = history.end?.step ?? 0
+            time = now
+            begin = history.begin.map { Begin(step: $0.step, time: $0.time) }
+            self.rows = rows.map { row in
+                [Double(row.step), row.time, Double(row.count), row.mean, row.min, row.max, row.error, row.baseline]
+            }
+        }
+    }
+
+    private func history(_ request: WebRequest) async throws -> WebResponse {
+        let name = request.query["by"] ?? "steps"
+        guard let axis = LossHistory.Axis(rawValue: name) else {
+            throw WebError(.badRequest, "by=\(name): expected steps or time")
+        }
+        let (from, to) = (try number(request, "from"), try number(request, "to"))
+        let points = try whole(request, "points", 1...10_000) ?? 1000
+        if let from, let to, from > to { throw WebError(.badRequest, "from=\(from) is after to=\(to)") }
+        let task = await side.session.withLearner { $0.task }
+        let now = Date().timeIntervalSince1970
+        let history = await side.session.withObservations { observations in
+            History(
+                observations.history.rows(by: axis, from: from, to: to, points: points), by: axis,
+                unit: task == .regression ? "squared units" : "nats", observations.history, now: now)
+        }
+        return .json(history)
+    }
+
+    // MARK: Explanations
+
+    private func explain(_ request: WebRequest) async throws -> WebResponse {
+        let learner = try await side.learner()
+        let (features, label, step) = try await sample(request)
+        let element = request.query["of"]
+        let paths = try whole(request, "paths", 1...Explanation.pathLimit) ?? 50
+        return .json(
+            try await side.ask {
+                try learner.explain(features, label: label, sampleStep: step, of: element, pathLimit: paths)
+            })
+    }
+
+    /// The sample that is asked about: given whole, by its step, or the newest.
+    private func sample(_ request: WebRequest) async throws -> ([Float], Label, UInt64?) {
+        if let text = request.query["features"] {
+            let features = try text.split(separator: ",", omittingEmptySubsequences: false).map {
+                cell throws(WebError) in
+                let cell = cell.trimmingCharacters(in: .whitespaces)
+                guard let value = Float(cell), value.isFinite else {
+                    throw WebError(
+                        .badRequest, "features: expected numbers with commas between them, got \(cell.prefix(40))")
+                }
+                return value
+            }
+            guard let label = request.query["label"], !label.isEmpty else { return (features, .none, nil) }
+            return (features, Float(label).map { .number($0) } ?? .text(label), nil)
+        }
+        let wanted = try whole(request, "step", 1...Int.max)
+        if wanted == nil, let name = request.query["sample"], name != "last" {
+            throw WebError(.badRequest, "sample=\(name.prefix(40)): expected last, or step=N, or features=…")
+        }
+        let found =
+            await side.session.withObservations { observations in
+                if let wanted { return observations.sample(step: UInt64(wanted)) }
+                return observations.recent.count > 0 ? observations.recent.sample(age: 0) : nil
+            } ?? nil
+        guard let found, !found.features.isEmpty else {
+            throw WebError(
+                .notFound,
+                wanted.map { "sample \($0) is not in hand any more: the newest and those of the largest losses are" }
+                    ?? "no sample is in hand: none was learned since the server started")
+        }
+        return (found.features, found.label, found.step)
+    }
+
+    // MARK: Surfaces
+
+    private func surface(_ request: WebRequest) async throws -> WebResponse {
+        let learner = try await side.learner()
+        let (x, y) = (try whole(request, "x", 0...Int.max) ?? 0, try whole(request, "y", 0...Int.max) ?? 1)
+        let size = try whole(request, "size", 2...DecisionSurface.sizeLimit) ?? 48
+        guard let recent = await side.session.withObservations({ $0.recent }), recent.count > 0 else {
+            throw WebError(.conflict, "no sample is in hand: none was learned since the server started")
+        }
+        return .json(try await side.ask { try learner.surface(x: x, y: y, size: size, around: recent) })
+    }
+
+    // MARK: Parameters
+
+    private func number(_ request: WebRequest, _ name: String) throws(WebError) -> Double? {
+        guard let text = request.query[name] else { return nil }
+        guard let value = Double(text), value.isFinite else {
+            throw WebError(.badRequest, "\(name)=\(text.prefix(40)): expected a number")
+        }
+        return value
+    }
+
+    private func whole(_ request: WebRequest, _ name: String, _ range: ClosedRange<Int>) throws(WebError) -> Int? {
+        guard let text = request.query[name] else { return nil }
+        guard let value = Int(text), range.contains(value) else {
+            let bound =
+                range.upperBound == .max ? "at least \(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+            throw WebError(.badRequest, "\(name)=\(text.prefix(40)): expected a whole number, \(bound)")
+        }
+        return value
+    }
+}

@@ -1,0 +1,138 @@
+// `/events`: everything that the page follows, over one socket.
+//
+//     loss     10 a second    windows of losses, as on /losses
+//     layers    2 a second    norms and histograms of each layer
+//     stream    1 a second    rate, latency, connections, rejections, subscribers, largest losses, confusion
+//     model    when it has changed
+//
+// What a slow page misses merges kind by kind. Made once for all pages; histograms and encoding are off the session's
+// executor, which pays for copies alone.
+
+import AsyncAlgorithms
+import Eddy
+import Foundation
+
+/// What there is to tell at one moment. A newer part takes in or replaces an older one of its kind.
+struct Events: Mergeable {
+    var model: ModelDescription?
+    var loss: LossReport?
+    var layers: LayersReport?
+    var stream: StreamReport?
+
+    mutating func merge(_ newer: Events) {
+        model = newer.model ?? model
+        layers = newer.layers ?? layers
+        stream = newer.stream ?? stream
+        guard let report = newer.loss else { return }
+        if loss == nil { loss = report } else { loss!.merge(report) }
+    }
+
+    var messages: [WebMessage] {
+        [
+            model.map { WebJSON.encode(ModelMessage(model: $0)) },
+            loss.map { WebJSON.encode(LossMessage($0, unit: .nats)) },
+            layers.map { WebJSON.encode($0) },
+            stream.map { WebJSON.encode($0) },
+        ].compactMap { $0.map(WebMessage.text) }
+    }
+}
+
+/// A description as a message: the same fields and a type.
+private struct ModelMessage: Encodable {
+    let model: ModelDescription
+
+    private enum Key: CodingKey { case type }
+
+    func encode(to encoder: any Encoder) throws {
+        try model.encode(to: encoder)
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode("model", forKey: .type)
+    }
+}
+
+/// Norms and histograms of the layers.
+struct LayersReport: Encodable, Sendable {
+    struct Layer: Encodable, Sendable {
+        /// (inputs, outputs).
+        var shape: [Int]
+        var activation: String
+        var gradientNorm: Float
+        var weightNorm: Float
+        var updateRatio: Float
+        var weights: Histogram
+        /// Of the newest sample; nil where the network is too large.
+        var gradients: Histogram?
+    }
+
+    let type = "layers"
+    var step: UInt64
+    var gradientHealth: String
+    var layers: [Layer]
+
+    /// - Parameter sample: whose gradient is shown.
+    init(_ learner: FrozenLearner, sample: ObservedSample?) {
+        step = learner.step
+        gradientHealth = learner.gradientHealth.rawValue
+        // A sample kept without its features, or from before a change of the classes, has no histogram.
+        let spread =
+            (try? learner.histograms(features: sample?.features, label: sample?.label ?? .none))
+            ?? (try? learner.histograms()) ?? []
+        var inputs = learner.inputs
+        layers = zip(zip(learner.layers, learner.norms), spread).map { pair, histograms in
+            let (layer, norms) = pair
+            defer { inputs = layer.outputs }
+            return Layer(
+                shape: [inputs, layer.outputs], activation: layer.activation.rawValue, gradientNorm: norms.gradient,
+                weightNorm: norms.weights, updateRatio: norms.updateRatio, weights: histograms.weights,
+                gradients: histograms.gradients)
+        }
+    }
+}
+
+extension SharedMessages<Events> {
+    static func events(
+        _ side: LearnerSide, streams: @escaping @Sendable () -> [StreamReport.Subscribers],
+        on executor: any TaskExecutor
+    )
+        -> SharedMessages
+    {
+        let session = side.session
+        return SharedMessages(
+            on: executor, misses: { $0.loss?.window.missed ?? 0 },
+            present: {
+                Events(
+                    model: await side.description(), loss: await LossReport.present(session),
+                    layers: await side.layers(), stream: await side.report(subscribers: streams()))
+            },
+            encode: { $0.messages },
+            source: { publish in
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask {
+                        for await report in LossReport.reports(session, rate: 10) { publish(Events(loss: report)) }
+                    }
+                    group.addTask {
+                        for await _ in session.losses.paced(.milliseconds(500)) {
+                            if let layers = await side.layers() { publish(Events(layers: layers)) }
+                        }
+                    }
+                    group.addTask {
+                        var told = await side.description().identity
+                        var rate = StepRate()
+                        for await _ in AsyncTimerSequence(interval: .seconds(1), clock: .continuous) {
+                            var report = await side.report(subscribers: streams())
+                            report.samplesPerSecond = rate.advance(to: report.step) ?? 0
+                            var events = Events(stream: report)
+                            let description = await side.description()
+                            if description.identity != told {
+                                told = description.identity
+                                events.model = description
+                            }
+                            publish(events)
+                        }
+                    }
+                    await group.next()  // the losses end with the session, and the clock with them
+                    group.cancelAll()
+                }
+            })
+    }
+}
