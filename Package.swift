@@ -57,7 +57,7 @@ let package = Package(
                 .product(name: "NIOWebSocket", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            resources: [.embedInCode("Dashboard/dashboard.html")]),
+            resources: [.embedInCode("Dashboard")]),
 
         // The command line.
         .executableTarget(

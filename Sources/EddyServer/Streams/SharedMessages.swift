@@ -28,6 +28,8 @@ final class SharedMessages<Value: Mergeable>: AsyncSequence, Sendable {
     private struct State {
         var subscribers = 0
         var pump: Task<Void, Never>?
+        /// The pump before, which may still be on its way out.
+        var lastPump: Task<Void, Never>?
     }
 
     private let broadcast = Broadcast<Encoded<Value>>()
@@ -81,8 +83,16 @@ final class SharedMessages<Value: Mergeable>: AsyncSequence, Sendable {
             state.subscribers -= 1
             guard state.subscribers == 0 else { return }
             state.pump?.cancel()
-            state.pump = nil
+            (state.lastPump, state.pump) = (state.pump, nil)
         }
+    }
+
+    /// Ends the stream for all, and waits until nothing of it runs any more.
+    func finish() async {
+        let pumps = state.withLock { [$0.pump, $0.lastPump] }
+        for pump in pumps { pump?.cancel() }
+        broadcast.finish()
+        for pump in pumps { await pump?.value }
     }
 
     struct Iterator: AsyncIteratorProtocol {

@@ -35,6 +35,17 @@ final class Streams: Sendable {
     /// Who listens, and what they had no time for.
     var subscribers: [StreamReport.Subscribers] { tallies() + [.init("/events", [events.tally])] }
 
+    /// Ends all of them, and waits until nothing of them runs any more.
+    func finish() async {
+        await losses.finish()
+        await lossesInBits.finish()
+        await everyLoss.finish()
+        await everyLossInBits.finish()
+        await weights.finish()
+        await packedWeights.finish()
+        await events.finish()
+    }
+
     /// `/losses`, with `every=sample` and `unit=bits`.
     func losses(_ request: WebRequest) throws(WebError) -> any MessageSequence {
         guard let unit = LossUnit(rawValue: request.query["unit"] ?? "nats") else {

@@ -23,6 +23,9 @@ import ServiceLifecycle
 public final class WebSide: Service {
     private let server: WebServer
     private let session: LearningSession
+    private let streams: Streams
+    /// Ends when the last of it has.
+    private let ended = AsyncStream.makeStream(of: Never.self)
 
     /// - Parameters:
     ///   - configuration: how the session was set up, for `/model`.
@@ -40,6 +43,7 @@ public final class WebSide: Service {
             feedAddress: .init(host: feedAddress.ipAddress ?? "?", port: feedAddress.port ?? 0),
             activity: options.activity)
         let streams = Streams(side, on: EventLoopTaskExecutor(loop))
+        self.streams = streams
         let connections = WebConnections()
         self.session = session
         server = WebServer(
@@ -68,11 +72,15 @@ public final class WebSide: Service {
     /// a close frame, event streams end, and only then are connections closed.
     public func run() async throws {
         await withGracefulShutdownHandler {
-            await server.waitUntilStopped()
+            for await _ in ended.stream {}
         } onGracefulShutdown: {
             Task { await self.stop() }
         }
     }
 
-    public func stop() async { await server.stop() }
+    public func stop() async {
+        await server.stop()
+        await streams.finish()
+        ended.continuation.finish()
+    }
 }

@@ -22,7 +22,7 @@ final class WebServer: Sendable {
     private let loop: any EventLoop
     private let executor: EventLoopTaskExecutor
     private let host: String
-    private let stopped: EventLoopPromise<Void>
+    private let stopping: EventLoopPromise<Void>
 
     /// - Parameters:
     ///   - host: an IP literal, or a name that is looked up when the server starts.
@@ -39,7 +39,7 @@ final class WebServer: Sendable {
         )
         self.routes = WebRoutes(routes)
         executor = EventLoopTaskExecutor(loop)
-        stopped = loop.makePromise()
+        stopping = loop.makePromise()
     }
 
     /// Binds the address and serves; returns the one bound (port 0 finds a free one).
@@ -57,20 +57,17 @@ final class WebServer: Sendable {
             }
         do {
             let listener = try await bootstrap.bind(host: host, port: port).get()
-            stopped.futureResult.whenComplete { _ in listener.close(promise: nil) }
+            stopping.futureResult.whenComplete { _ in listener.close(promise: nil) }
             return listener.localAddress!
         } catch {
             throw ListenError.explain(error, host: host, port: port, option: "--http-port")
         }
     }
 
-    /// Returns when it has been stopped.
-    func waitUntilStopped() async { try? await stopped.futureResult.get() }
-
     /// Says goodbye and stops: websockets get what is in hand and close code 1001, event streams end, requests under
     /// way are answered. What is not done by the deadline is cut.
     func stop(within deadline: Duration = .seconds(5)) async {
-        stopped.succeed()
+        stopping.succeed()
         connections.stop()
         let cut = loop.scheduleTask(in: TimeAmount(deadline)) { self.connections.cut() }
         await connections.emptied()

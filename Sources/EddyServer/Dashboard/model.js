@@ -1,0 +1,54 @@
+// What the model is: everything that was found out or given, and where it can be followed.
+
+import { finite, make, rebuild, whole } from "./format.js";
+import { createPanel } from "./panel.js";
+
+export class ModelView {
+    constructor(app) {
+        this.app = app;
+        this.panel = createPanel({ id: "model", title: "Model", view: this });
+        this.list = make("dl", "facts wide");
+        this.panel.body.append(this.list);
+    }
+
+    update() {
+        this.panel.setEmpty(this.app.model ? null : "The server has not yet said what it learns.");
+        rebuild(this.list, Object.entries(this.facts()).filter(([, value]) => value != null && value !== ""),
+            ([name, value]) => [make("dt", "", name), make("dd", "", value)]);
+        const { started } = this.app.model ?? {};
+        this.panel.setNote(started ? `Serving since ${new Date(1000 * started).toLocaleString("en")}` : "");
+    }
+
+    /** Name and value; numbers as `write` writes them. */
+    facts(write = whole) {
+        const { model, state } = this.app;
+        if (!model) return {};
+        const { task, classes, inputs, label, layers, scaling, parameters, loss, optimizer, seed, feed } = model;
+        const unknown = "not known yet";
+        const units = ({ shape, activation }) => `${whole(shape[1])} ${activation}`;
+        const listed = (names) => `${names.length}: ${names.slice(0, 8).join(", ")}`
+            + (names.length > 8 ? ` and ${whole(names.length - 8)} more` : "");
+        return {
+            Task: task ?? unknown,
+            Step: write(state.step),
+            Inputs: inputs ? listed(inputs) : unknown,
+            Classes: classes?.length && !state.isRegression ? listed(classes) : null,
+            Label: label,
+            Layers: layers?.length ? [layers[0].shape[0], ...layers.map(units)].join(" → ") : unknown,
+            Parameters: finite(parameters) ? write(parameters) : null,
+            Hash: model.parameterHash,
+            Loss: loss,
+            Optimizer: optimizer,
+            Scaling: scaling ? "inputs standardised online" : "none",
+            Seed: seed,
+            Feed: feed ? `${feed.host}:${feed.port}` : null,
+        };
+    }
+
+    table() {
+        const facts = Object.entries(this.facts(Number)).filter(([, value]) => value != null);
+        return { columns: ["fact", "value"], rows: facts };
+    }
+
+    data() { return this.app.model; }
+}
