@@ -47,10 +47,9 @@ extension Network {
         var all: [Float] = []
         all.reserveCapacity(parameterCount)
         for view in dense {
+            let weights = floats(view[keyPath: weights])
             for output in 0..<view.outputs {
-                for input in 0..<view.inputs {
-                    all.append(floats(view[keyPath: weights])[view.index(input: input, output: output)])
-                }
+                for input in 0..<view.inputs { all.append(weights[view.index(input: input, output: output)]) }
             }
             all.append(contentsOf: UnsafeBufferPointer(start: floats(view[keyPath: bias]), count: view.outputs))
         }
@@ -60,12 +59,11 @@ extension Network {
     private func setFlat(_ all: [Float], _ weights: View, _ bias: View) {
         var next = all.makeIterator()
         for view in dense {
+            let (weights, bias) = (floats(view[keyPath: weights]), floats(view[keyPath: bias]))
             for output in 0..<view.outputs {
-                for input in 0..<view.inputs {
-                    floats(view[keyPath: weights])[view.index(input: input, output: output)] = next.next()!
-                }
+                for input in 0..<view.inputs { weights[view.index(input: input, output: output)] = next.next()! }
             }
-            for output in 0..<view.outputs { floats(view[keyPath: bias])[output] = next.next()! }
+            for output in 0..<view.outputs { bias[output] = next.next()! }
         }
     }
 
@@ -98,9 +96,15 @@ extension Network {
     }
 
     /// A hash of every parameter's bits (FNV-1a, 64 bits): equal hashes mean equal learning.
-    public var parameterHash: UInt64 {
+    public var parameterHash: UInt64 { ParameterHash.hash(flatParameters) }
+}
+
+/// FNV-1a over the bits of parameters, 64 bits wide (Fowler, Noll and Vo 1991).
+public enum ParameterHash {
+    /// - Parameter parameters: for each layer W (outputs, inputs) row-major, then b.
+    public static func hash(_ parameters: some Sequence<Float>) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for value in flatParameters {
+        for value in parameters {
             var bits = value.bitPattern
             for _ in 0..<4 {
                 hash = (hash ^ UInt64(bits & 0xFF)) &* 0x0000_0100_0000_01B3

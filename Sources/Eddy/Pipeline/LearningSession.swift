@@ -144,7 +144,11 @@ public actor LearningSession {
     public var sampleCounts: SampleCounts { counts }
 
     /// Weights, norms and metrics at this moment: a copy, made when asked for.
-    public func snapshot() -> Snapshot { Snapshot(learner, schema: schema.current, counts: counts) }
+    ///
+    /// - Parameter withWeights: whether to copy them; the rest costs little, however large the network.
+    public func snapshot(withWeights: Bool = true) -> Snapshot {
+        Snapshot(learner, schema: schema.current, counts: counts, withWeights: withWeights)
+    }
 
     /// A snapshot now and after each change, as often as the subscriber asks for the next; what it has no time for is
     /// never copied.

@@ -8,9 +8,9 @@ public struct Snapshot: Sendable, Codable {
         public var inputs: Int
         public var outputs: Int
         public var activation: Activation
-        /// Shape: (inputs, outputs), row-major.
+        /// Shape: (inputs, outputs), row-major; empty where the snapshot was asked for without.
         public var weights: [Float]
-        /// Shape: (outputs).
+        /// Shape: (outputs); empty like the weights.
         public var bias: [Float]
         public var norms: LayerNorms
     }
@@ -26,18 +26,15 @@ public struct Snapshot: Sendable, Codable {
     public var metrics: MetricsSummary
     public var counts: SampleCounts
     public var loss: Loss?
-    /// A hash of every parameter's bits: equal hashes mean equal learning.
-    public var parameterHash: UInt64?
     /// What the layers' gradient norms say, where they are not healthy.
     public var gradientHealth: GradientHealth
 
-    init(_ learner: Learner, schema: Schema?, counts: SampleCounts) {
+    init(_ learner: Learner, schema: Schema?, counts: SampleCounts, withWeights: Bool) {
         step = learner.step
         task = learner.task
         classes = learner.classes
         metrics = learner.metrics.summary(for: learner.task)
         loss = learner.network?.loss
-        parameterHash = learner.network?.parameterHash
         self.schema = schema
         self.counts = counts
         layers = []
@@ -48,14 +45,28 @@ public struct Snapshot: Sendable, Codable {
                 layers.append(
                     Layer(
                         inputs: inputs, outputs: layer.outputs, activation: layer.activation,
-                        weights: network.weights(of: index), bias: network.bias(of: index), norms: norms[index]))
+                        weights: withWeights ? network.weights(of: index) : [],
+                        bias: withWeights ? network.bias(of: index) : [], norms: norms[index]))
                 inputs = layer.outputs
             }
         }
         gradientHealth = GradientHealth(layers.map(\.norms.gradient))
     }
 
-    public var parameterCount: Int { layers.reduce(0) { $0 + $1.weights.count + $1.bias.count } }
+    public var parameterCount: Int { layers.reduce(0) { $0 + ($1.inputs + 1) * $1.outputs } }
+
+    /// A hash of every parameter's bits: equal hashes mean equal learning. Nil before the first sample, and without
+    /// weights.
+    public var parameterHash: UInt64? {
+        guard let first = layers.first, !first.weights.isEmpty else { return nil }
+        return ParameterHash.hash(
+            layers.lazy.flatMap { layer in
+                let columns = (0..<layer.outputs).lazy.flatMap { output in
+                    (0..<layer.inputs).lazy.map { layer.weights[$0 * layer.outputs + output] }
+                }
+                return [Array(columns), layer.bias].joined()
+            })
+    }
 }
 
 /// Whether the error reaches the first layers, and at a size that they can learn from.

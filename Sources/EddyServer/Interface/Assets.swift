@@ -28,7 +28,8 @@ enum Assets {
         let tag = "\"\(EddyVersion.current)-\(String(hash(of: bytes), radix: 16))\""
         return .get(path, isPublic: true) { request in
             let isKnown = request.headers["if-none-match"].contains(tag)
-            var response = WebResponse(isKnown ? .notModified : .ok, type: type, cache: "no-cache", isKnown ? ByteBuffer() : bytes)
+            var response = WebResponse(
+                isKnown ? .notModified : .ok, type: type, cache: "no-cache", isKnown ? ByteBuffer() : bytes)
             response.headers.add(name: "ETag", value: tag)
             return response
         }

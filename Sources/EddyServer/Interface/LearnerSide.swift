@@ -15,9 +15,10 @@ struct LearnerSide: Sendable {
     let activity: FeedActivity
     let started = Date().timeIntervalSince1970
 
-    func description() async -> ModelDescription {
+    /// - Parameter withHash: whether to tell the hash of the weights, which takes a copy of them.
+    func description(withHash: Bool = false) async -> ModelDescription {
         ModelDescription(
-            await session.snapshot(), configuration, started: started, feed: feedAddress,
+            await session.snapshot(withWeights: withHash), configuration, started: started, feed: feedAddress,
             connections: feed.connectionCount)
     }
 

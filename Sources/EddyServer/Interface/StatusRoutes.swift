@@ -31,7 +31,7 @@ struct StatusRoutes: Sendable {
     }
 
     private func metrics() async -> String {
-        let snapshot = await side.session.snapshot()
+        let snapshot = await side.session.snapshot(withWeights: false)
         var text = PrometheusText()
         let counts = snapshot.counts
         text.one("eddy_step", .gauge, "Samples learned since the model began.", Double(snapshot.step))

@@ -7,12 +7,11 @@ import NIOCore
 
 struct FeedSocket: WebConversation {
     private var conversation: FeedConversation
-    private let activity: FeedActivity
+    private let presence: Presence
 
     init(session: LearningSession, options: FeedOptions, source: String) {
         conversation = FeedConversation(session: session, options: options, source: source, isAdmitted: true)
-        activity = options.activity
-        activity.openWebSocket()
+        presence = Presence(options.activity)
     }
 
     mutating func receive(_ message: WebMessage) async throws -> [WebMessage] {
@@ -21,10 +20,7 @@ struct FeedSocket: WebConversation {
         return FeedSocket.messages(await conversation.receive(bytes))
     }
 
-    mutating func end() async -> [WebMessage] {
-        activity.closeWebSocket()
-        return FeedSocket.messages(await conversation.end())
-    }
+    mutating func end() async -> [WebMessage] { FeedSocket.messages(await conversation.end()) }
 
     private static func messages(_ replies: ByteBuffer) -> [WebMessage] {
         guard replies.readableBytes > 0 else { return [] }
@@ -33,4 +29,16 @@ struct FeedSocket: WebConversation {
             .text(isEnded ? replies.getSlice(at: replies.readerIndex, length: replies.readableBytes - 1)! : replies)
         ]
     }
+}
+
+/// Counts as an open feed for as long as it lives.
+private final class Presence: Sendable {
+    private let activity: FeedActivity
+
+    init(_ activity: FeedActivity) {
+        self.activity = activity
+        activity.openWebSocket()
+    }
+
+    deinit { activity.closeWebSocket() }
 }
