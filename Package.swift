@@ -57,7 +57,7 @@ let package = Package(
                 .product(name: "NIOWebSocket", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            resources: [.embedInCode("Dashboard")]),
+            resources: [.embedInCode("Dashboard"), .embedInCode("Interface/openapi.json")]),
 
         // The command line.
         .executableTarget(

@@ -3,7 +3,7 @@
 // `app` is all that a view knows of the rest. Another learner (a restarted server) gets new views: nothing of the old
 // one can stay behind. While paused, views see a frozen copy, and messages still reach whoever keeps a history.
 
-import { element, make } from "./format.js";
+import { element } from "./format.js";
 import { color, onThemeChange } from "./theme.js";
 import { Connection } from "./connection.js";
 import { LearnerState, ViewAddress } from "./state.js";
@@ -76,8 +76,12 @@ class App {
         if (!section) return;
         section.scrollIntoView({ behavior: this.reducedMotion ? "auto" : "smooth" });
         section.focus({ preventScroll: true });
-        // Views on the way there draw themselves for the first time and grow: aim again on arrival.
-        window.addEventListener("scrollend", () => section.scrollIntoView(), { once: true });
+        // Views on the way draw for the first time and grow: aim again, until the reader moves or a moment has passed.
+        const follow = new ResizeObserver(() => section.scrollIntoView({ behavior: "instant" }));
+        const stop = () => follow.disconnect();
+        window.addEventListener("scrollend", () => follow.observe(element("main")), { once: true });
+        for (const kind of ["wheel", "pointerdown", "keydown"]) window.addEventListener(kind, stop, { once: true });
+        setTimeout(stop, 2500);
     }
 
     /** Opens the network on a sample: a step, or features. */

@@ -211,7 +211,7 @@ export class Chart {
             let end = start;
             while (end < last && highs[end] - lows[end] >= 0) end += 1;
             if (end > start) {
-                context.moveTo(this.px(x[start]), this.py(highs[start]));
+                context.moveTo(Math.round(this.px(x[start])), Math.round(this.py(highs[start])));
                 this.edge(x, highs, start, end, 1, 1);
                 this.edge(x, lows, end - 1, start - 1, -1, -1);
                 context.closePath();
@@ -227,14 +227,14 @@ export class Chart {
         const { context } = this;
         const density = window.devicePixelRatio;
         for (let index = from; index !== to; index += step) {
-            const px = this.px(x[index]);
-            const column = Math.floor(px * density);
+            const column = Math.floor(this.px(x[index]) * density);
             let outermost = values[index];
             while (index + step !== to && Math.floor(this.px(x[index + step]) * density) === column) {
                 index += step;
                 if (sense * values[index] > sense * outermost) outermost = values[index];
             }
-            context.lineTo(px, this.py(outermost));
+            // On whole pixels a filled edge costs half of what it does between them.
+            context.lineTo(column / density, Math.round(this.py(outermost)));
         }
     }
 
@@ -258,6 +258,7 @@ export class Chart {
         context.strokeStyle = color("line");
         context.fillStyle = color("quiet");
         context.textAlign = "right";
+        let below = Infinity;  // height of the last word
         for (const { at, text, minor } of ticks) {
             const level = Math.round(this.py(at)) + 0.5;
             context.globalAlpha = minor ? 0.5 : 1;
@@ -266,11 +267,15 @@ export class Chart {
             context.lineTo(box.right, level);
             context.stroke();
             context.globalAlpha = 1;
-            if (text) context.fillText(text, box.left - 8, level + 4);
+            // Where lines are close, the decades keep their words and those between them go without.
+            const decade = minor ? this.py(10 ** Math.ceil(Math.log10(at))) : -Infinity;
+            if (!text || (minor && Math.min(below - level, level - decade) < 13)) continue;
+            context.fillText(text, box.left - 8, level + 4);
+            below = level;
         }
         if (this.x.hidden) return;
         context.textAlign = "center";
-        const count = Math.max(3, (box.right - box.left) / 105);
+        const count = Math.max((box.right - box.left) / 105, Math.min(5, (box.right - box.left) / 60));
         let free = -Infinity;  // where the next word may begin: narrow charts drop words rather than print over them
         for (const { at, text } of (this.x.scale === "time" ? timeTicks : linearTicks)(from, to, count)) {
             const half = context.measureText(text).width / 2;

@@ -7,13 +7,14 @@
 // than some forty units in a layer, which no one can read as nodes.
 
 import { prepared } from "./canvas.js";
+import { arranged } from "./arrangement.js";
 import { clamp, make, number, percent } from "./format.js";
 import { NodeButtons } from "./node-buttons.js";
 import { color, font } from "./theme.js";
 
 export const widest = 40;  // units in a layer that are drawn one by one
 
-const [top, groups] = [50, 10];
+const groups = 10;
 
 export class Diagram {
     hovered = null;  // element under the pointer or the focus
@@ -25,7 +26,8 @@ export class Diagram {
         this.canvas.ariaHidden = "true";  // the buttons speak
         this.nodes = new NodeButtons({ ...on, hover: (element) => this.hover(element) });
         this.root = make("div", "diagram", make("div", "diagram-inner", this.canvas, this.nodes.root));
-        this.canvas.addEventListener("pointermove", ({ offsetX, offsetY }) => this.hover(this.edgeAt(offsetX, offsetY)));
+        this.canvas.addEventListener("pointermove",
+            ({ offsetX, offsetY }) => this.hover(this.edgeAt(offsetX, offsetY)));
         this.canvas.addEventListener("pointerleave", () => this.hover(null));
         this.canvas.addEventListener("click", ({ offsetX, offsetY }) => on.select(this.edgeAt(offsetX, offsetY)));
     }
@@ -37,41 +39,9 @@ export class Diagram {
         this.on.hover(element);
     }
 
-    // MARK: Where everything stands
-
-    layout(seen, room) {
-        const isNarrow = room < 560;
-        const columns = seen.widths.length + 1;  // the last one is the loss
-        const measure = (texts, most) => {
-            const context = this.canvas.getContext("2d");
-            context.font = font(12);
-            return Math.min(most, Math.max(...texts.map((text) => context.measureText(text).width)));
-        };
-        const units = (layer) => Array.from({ length: seen.widths[layer + 1] }, (_, unit) => seen.meaning(layer, unit));
-        const most = Math.max(...seen.widths);
-        this.row = clamp((isNarrow ? 400 : 470) / most, 13, 58);
-        // On a phone, names go below their nodes where there is the height for it.
-        const spare = (most * this.row) / Math.max(seen.widths[0], seen.widths.at(-1));
-        this.isBelow = isNarrow && spare >= 60;
-        this.gutter = this.isBelow ? 38 : measure(units(-1), isNarrow ? 56 : 150) + 26;
-        this.outputRoom = this.isBelow ? 42 : clamp(measure(seen.answer.outputs ?? [], isNarrow ? 60 : 130) + 48, isNarrow ? 88 : 128, 200);
-        const before = this.gutter + this.outputRoom + 66;
-        this.width = Math.max(room, before + (columns - 2) * 44);
-        const pitch = (this.width - before) / (columns - 2);
-        this.height = Math.round(top + Math.max(most, 3) * this.row + 14);
-        this.x = Array.from({ length: columns }, (_, column) =>
-            column === columns - 1 ? this.width - 32 : this.gutter + column * pitch);
-        this.middle = top + (this.height - top - 14) / 2;
-        // A column with fewer units than the widest has them farther apart, so that there is room for names.
-        this.rows = seen.widths.map((width) => Math.max(this.row, Math.min(this.isBelow ? 66 : 46, (most * this.row) / width)));
-        this.radii = this.rows.map((row) => clamp(row * 0.36, 4, 15));
-        this.y = (layer, unit) => this.middle + (unit - (seen.widths[layer + 1] - 1) / 2) * this.rows[layer + 1];
-        this.lossX = this.x[columns - 1];
-    }
+    // MARK: Drawing
 
     place(layer, unit) { return [this.x[layer + 1], this.y(layer, unit)]; }
-
-    // MARK: Drawing
 
     /**
      * @param seen the Explanation
@@ -82,7 +52,7 @@ export class Diagram {
         const room = Math.floor(this.root.clientWidth);
         if (!room) return;
         Object.assign(this, { seen, mode });
-        this.layout(seen, room);
+        Object.assign(this, arranged(seen, room, (text) => this.measure(text)));
         this.nodes.root.style.width = this.canvas.style.width = `${this.width}px`;
         this.nodes.root.style.height = this.canvas.style.height = `${this.height}px`;
         this.context = prepared(this.canvas, this.width, this.height);
@@ -97,6 +67,12 @@ export class Diagram {
         this.nodes.follow(this, mode, chosen);
     }
 
+    measure(text) {
+        const context = this.canvas.getContext("2d");
+        context.font = font(12);
+        return context.measureText(text).width;
+    }
+
     headings() {
         const { context, seen } = this;
         context.textAlign = "center";
@@ -105,9 +81,11 @@ export class Diagram {
             const layer = column - 1;
             const isLast = layer === seen.last;
             const name = layer < 0 ? "x" : isLast ? "o" : `h${seen.mark(layer)}`;
-            const kind = layer < 0 ? `${width} inputs` : isLast && seen.probabilities ? "softmax" : seen.layers[layer].activation;
+            const kind = layer < 0 ? `${width} inputs` : isLast && seen.probabilities ? "softmax"
+                : seen.layers[layer].activation;
             this.text(name, this.x[column], 16, "ink", font(13, 600));
-            this.text(kind, this.x[column], 32, "quiet");
+            const isRoomy = this.measure(kind) < this.x[1] - this.x[0] - 4;  // many layers on a phone: symbols only
+            if (isRoomy) this.text(kind, this.x[column], 32, "quiet");
         });
         if (seen.isLabelled) this.text("loss", this.lossX, 16, "ink", font(13, 600));
         // Which way the numbers travel.
@@ -161,7 +139,7 @@ export class Diagram {
             const [strength, isNegative, isLit] = [(key >> 2) / groups, key & 2, key & 1];
             context.strokeStyle = color(strength === 0 ? "line" : isNegative ? "negative" : "positive");
             context.globalAlpha = (isLit ? (lit ? 1 : dense) : 0.22 * dense) * (0.16 + 0.84 * strength);
-            context.lineWidth = 0.5 + 4 * strength * (lit && isLit ? 1 : Math.sqrt(dense));
+            context.lineWidth = 0.5 + 4 * strength * this.slim * (lit && isLit ? 1 : Math.sqrt(dense));
             context.setLineDash(isNegative ? [6, 4] : []);
             context.stroke(path);
         }
@@ -173,11 +151,13 @@ export class Diagram {
     lossEdges(lit) {
         const { context, seen } = this;
         if (!seen.isLabelled) return;
-        const values = this.mode === "forward" ? null : this.mode === "share" ? seen.column(seen.last, "share") : seen.layers[seen.last].upstream;
+        const values = this.mode === "forward" ? null : this.mode === "share" ? seen.column(seen.last, "share")
+            : seen.layers[seen.last].upstream;
         const most = values?.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) || 1;
         for (let unit = 0; unit < seen.widths.at(-1); unit += 1) {
             const strength = values ? Math.abs(values[unit]) / most : 0.1;
-            const isDim = lit && lit.kind !== "loss" && !(lit.kind === "node" && lit.layer === seen.last && lit.unit === unit);
+            const isDim = lit && lit.kind !== "loss"
+                && !(lit.kind === "node" && lit.layer === seen.last && lit.unit === unit);
             context.beginPath();
             context.moveTo(...this.place(seen.last, unit));
             context.lineTo(this.lossX, this.middle);
@@ -215,7 +195,8 @@ export class Diagram {
         });
         context.beginPath();
         for (const place of places) context.lineTo(...place);
-        Object.assign(context, { strokeStyle: color("accent"), lineWidth: 9, globalAlpha: 0.4, lineJoin: "round", lineCap: "round" });
+        Object.assign(context, { strokeStyle: color("accent"), lineWidth: 9, globalAlpha: 0.4, lineJoin: "round",
+            lineCap: "round" });
         context.stroke();
         Object.assign(context, { globalAlpha: 1, lineCap: "butt" });
     }
@@ -238,14 +219,16 @@ export class Diagram {
             };
             disc("surface", 1);
             disc(value < 0 ? "negative" : "positive", strength ** 0.8);
-            Object.assign(context, { globalAlpha: 1, strokeStyle: color(strength > 0.05 ? "quiet" : "faint"), lineWidth: 1 });
+            Object.assign(context,
+                { globalAlpha: 1, strokeStyle: color(strength > 0.05 ? "quiet" : "faint"), lineWidth: 1 });
             context.setLineDash(isReserve ? [2, 2] : []);
             context.stroke();
             context.setLineDash([]);
             if (strength > 0.02 && radius >= 5) {
                 const half = Math.min(4, radius * 0.45);
                 context.fillStyle = color(strength > 0.55 ? "surface" : "ink");
-                context.fillRect(px - half, py - 0.75, 2 * half, 1.5);
+                // Where there is no room for a plus, a minus alone tells the signs apart.
+                if (value < 0 || radius >= 7) context.fillRect(px - half, py - 0.75, 2 * half, 1.5);
                 if (value > 0 && radius >= 7) context.fillRect(px - 0.75, py - half, 1.5, 2 * half);
             }
             if (chosen?.kind === "node" && chosen.layer === layer && chosen.unit === unit) {
@@ -254,11 +237,16 @@ export class Diagram {
                 context.arc(px, py, radius + 4, 0, 7);
                 context.stroke();
             }
-            const said = this.mode === "forward" && layer === seen.last && seen.probabilities ? percent(value) : number(value);
-            if (this.isBelow && (layer < 0 || layer === seen.last)) this.below(isReserve ? "(reserve)" : seen.meaning(layer, unit), said, px, py + radius);
-            else if (layer < 0) this.words(row, seen.meaning(layer, unit), row >= 30 ? said : "", px - radius - 8, py, "right", this.gutter - 20);
-            else if (layer === seen.last) this.words(row, isReserve ? "(reserve)" : seen.meaning(layer, unit), said, px + radius + 8, py, "left", this.outputRoom - 30);
-            else if (row >= 42) { context.textAlign = "center"; this.text(said, px, py + radius + 13, "quiet", font(11)); }
+            const said = this.mode === "forward" && layer === seen.last && seen.probabilities ? percent(value)
+                : number(value);
+            if (this.isBelow && (layer < 0 || layer === seen.last)) this.below(isReserve ? "(reserve)"
+                : seen.meaning(layer, unit), said, px, py + radius);
+            else if (layer < 0) this.words(row, seen.meaning(layer, unit), row >= 30 ? said : "", px - radius - 8, py,
+                "right", this.gutter - 20);
+            else if (layer === seen.last) this.words(row, isReserve ? "(reserve)" : seen.meaning(layer, unit), said,
+                px + radius + 8, py, "left", this.outputRoom - 30);
+            else if (row >= 42) { context.textAlign = "center"; this.text(said, px, py + radius + 13, "quiet",
+                font(11)); }
         }
     }
 
@@ -292,14 +280,17 @@ export class Diagram {
         const right = this.seen.answer.sample.label;
         const isLabel = align === "left" && right !== null && name === String(right);
         const shown = cut(name, isLow && said && align === "left" ? room - 12 : room);
-        this.text(isLow && said && align === "left" ? `${shown} ${said}` : shown, px, isLow ? py + 4 : py - 1, "ink", font(12, isLabel ? 700 : 400));
+        this.text(isLow && said && align === "left" ? `${shown} ${said}` : shown, px, isLow ? py + 4 : py - 1, "ink",
+            font(12, isLabel ? 700 : 400));
         if (!isLow && said) this.text(isLabel ? `${said} · label` : said, px, py + 13, "quiet", font(11));
     }
 
     lossNode(chosen) {
         const { context, seen, lossX, middle } = this;
         if (!seen.isLabelled) return;
-        Object.assign(context, { fillStyle: color("surface"), strokeStyle: color(chosen?.kind === "loss" ? "ink" : "quiet"), lineWidth: chosen?.kind === "loss" ? 2.5 : 1.2 });
+        Object.assign(context,
+            { fillStyle: color("surface"), strokeStyle: color(chosen?.kind === "loss" ? "ink" : "quiet"),
+            lineWidth: chosen?.kind === "loss" ? 2.5 : 1.2 });
         context.beginPath();
         context.roundRect(lossX - 29, middle - 15, 58, 30, 8);
         context.fill();
@@ -310,7 +301,8 @@ export class Diagram {
 
     text(text, px, py, ink, face = font(12)) {
         const { context } = this;
-        Object.assign(context, { font: face, lineWidth: 4, lineJoin: "round", strokeStyle: color("surface"), fillStyle: color(ink) });
+        Object.assign(context,
+            { font: face, lineWidth: 4, lineJoin: "round", strokeStyle: color("surface"), fillStyle: color(ink) });
         context.strokeText(text, px, py);
         context.fillText(text, px, py);
     }

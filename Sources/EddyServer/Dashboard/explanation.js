@@ -51,7 +51,8 @@ export class Explanation {
     meaning(layer, unit) {
         if (layer < 0) return this.answer.inputs?.[unit] ?? `input ${unit + 1}`;
         if (layer < this.last) return `unit ${unit + 1} of layer ${layer + 1}`;
-        return this.isReserve(unit) ? "in reserve, for a class to come" : this.answer.outputs?.[unit] ?? `output ${unit + 1}`;
+        return this.isReserve(unit) ? "in reserve, for a class to come"
+            : this.answer.outputs?.[unit] ?? `output ${unit + 1}`;
     }
 
     isReserve(unit) { return this.answer.outputs?.[unit] === "(reserve)"; }
@@ -75,7 +76,8 @@ export class Explanation {
     activation(layer, unit) { return layer < 0 ? this.answer.sample.scaled[unit] : this.layers[layer].h[unit]; }
     activations(layer) { return layer < 0 ? this.answer.sample.scaled : this.layers[layer].h; }
 
-    /** What a column of nodes shows: activations (outputs of a classifier: probabilities), gradients or error shares. */
+    /** What a column of nodes shows: activations (outputs of a classifier: probabilities),
+        gradients or error shares. */
     column(layer, mode) {
         if (mode === "forward") {
             return layer === this.last && this.probabilities ? this.probabilities : this.activations(layer);
@@ -92,7 +94,8 @@ export class Explanation {
         return weights && this.layers[layer].errorShare ? this.errorParts(layer) : null;
     }
 
-    weight({ layer, unit, input }) { return this.layers[layer].weights?.[input * this.widths[layer + 1] + unit] ?? null; }
+    weight({ layer, unit, input }) { return this.layers[layer].weights?.[input * this.widths[layer + 1] + unit]
+        ?? null; }
 
     /** The gradient of any element. */
     gradient({ kind, layer, unit, input }) {
@@ -119,7 +122,8 @@ export class Explanation {
         const parts = new Array(inputs * outputs);
         for (let unit = 0; unit < outputs; unit += 1) {
             const error = this.layers[layer].errorShare[unit];
-            this.shares(layer, unit).shares.forEach((share, input) => { parts[input * outputs + unit] = share * error; });
+            this.shares(layer, unit).shares.forEach((share,
+                input) => { parts[input * outputs + unit] = share * error; });
         }
         return parts;
     }
@@ -149,7 +153,8 @@ export class Explanation {
         for (let layer = -1; layer <= this.last; layer += 1) {
             const part = this.layers[layer];
             for (let unit = 0; unit < this.widths[layer + 1]; unit += 1) {
-                rows.push([this.unit(layer, unit), this.meaning(layer, unit), this.activation(layer, unit), part?.z[unit] ?? null,
+                rows.push([this.unit(layer, unit), this.meaning(layer, unit), this.activation(layer, unit),
+                    part?.z[unit] ?? null,
                     part?.derivative[unit] ?? null, part?.upstream?.[unit] ?? null, this.gradient({ layer, unit }),
                     this.column(layer, "share")?.[unit] ?? null]);
             }
@@ -165,10 +170,12 @@ export class Explanation {
                 for (let input = 0; input < inputs && this.hasWeights; input += 1) {
                     const edge = { kind: "W", layer, unit, input };
                     rows.push([this.name(edge), `${this.unit(layer - 1, input)} → ${into}`, this.weight(edge), null,
-                        this.activation(layer - 1, input), upstream, this.gradient(edge), parts?.[input * outputs + unit] ?? null]);
+                        this.activation(layer - 1, input), upstream, this.gradient(edge),
+                            parts?.[input * outputs + unit] ?? null]);
                 }
             }
         }
-        return { columns: ["element", "meaning", "value", "z", "local derivative", "upstream", "gradient", "error share"], rows };
+        return { columns: ["element", "meaning", "value", "z", "local derivative", "upstream", "gradient",
+            "error share"], rows };
     }
 }

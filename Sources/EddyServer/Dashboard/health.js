@@ -18,15 +18,22 @@ const remedies = {
 /** A layer's state: { kind, sign, word, reason, remedy, alarms }. */
 export function verdict({ gradientNorm, updateRatio }, layers) {
     const largest = Math.max(...layers.map((layer) => layer.gradientNorm ?? 0));
-    const told = (kind, sign, word, reason, alarms = false) => ({ kind, sign, word, reason, alarms, remedy: remedies[kind] ?? "" });
+    const told = (kind, sign, word, reason, alarms = false) =>
+        ({ kind, sign, word, reason, alarms, remedy: remedies[kind] ?? "" });
     if (!Number.isFinite(gradientNorm)) return told("unknown", "○", "no gradient yet", "");
-    if (gradientNorm > bounds.exploding) return told("exploding", "▲", "exploding", "Its gradient norm is above 1,000.", true);
-    if (largest < bounds.rest) return told("rest", "○", "at rest", "No layer has a gradient to speak of: the samples fit.");
+    if (gradientNorm > bounds.exploding) return told("exploding", "▲", "exploding", "Its gradient norm is above 1,000.",
+        true);
+    if (largest < bounds.rest) return told("rest", "○", "at rest",
+        "No layer has a gradient to speak of: the samples fit.");
     if (gradientNorm < bounds.vanishing * largest) {
-        return told("vanishing", "▼", "vanishing", `Its gradient norm, ${number(gradientNorm)}, is below a thousandth of the largest, ${number(largest)}.`, true);
+        return told("vanishing", "▼", "vanishing",
+            `Its gradient norm, ${number(gradientNorm)}, is below a thousandth of the largest, ${number(largest)}.`,
+            true);
     }
-    if (updateRatio > bounds.largeStep) return told("largeStep", "▲", "large steps", "A step changes its weights by more than a tenth.", true);
-    if (updateRatio < bounds.smallStep) return told("smallStep", "▽", "small steps", "A step changes its weights by less than 10⁻⁵ of them.");
+    if (updateRatio > bounds.largeStep) return told("largeStep", "▲", "large steps",
+        "A step changes its weights by more than a tenth.", true);
+    if (updateRatio < bounds.smallStep) return told("smallStep", "▽", "small steps",
+        "A step changes its weights by less than 10⁻⁵ of them.");
     return told("steady", "●", "steady", "Gradient and step are in the usual range.");
 }
 
@@ -38,7 +45,8 @@ export function warning(message) {
         const bad = verdicts.flatMap((one, index) => (one.kind === kind ? [index + 1] : []));
         const isSaid = message.gradientHealth === kind;
         if (!bad.length && !isSaid) continue;
-        const where = bad.length ? `layer${bad.length > 1 ? "s" : ""} ${bad.join(", ").replace(/, (\d+)$/, " and $1")}` : "the network";
+        const where = bad.length ? `layer${bad.length > 1 ? "s" : ""} ${bad.join(", ").replace(/, (\d+)$/, " and $1")}`
+            : "the network";
         const what = { exploding: `Gradients explode in ${where}: steps overshoot, and the loss jumps.`,
             vanishing: `Gradients vanish in ${where}: the error hardly gets there, so the weights hardly learn.`,
             largeStep: `Steps are too large in ${where}: more than a tenth of the weights a sample.` }[kind];

@@ -26,7 +26,8 @@ export class HeatMap {
     data = null;
 
     /**
-     * @param options `refresh()`; `describe(row, column, value)` → text; `pick(row, column)`, on click or Enter, if any;
+     * @param options `refresh()`; `describe(row, column, value)` → text; `pick(row, column)`, on click or Enter, if
+     * any;
      *     `largest` px of a cell
      */
     constructor(options) {
@@ -70,7 +71,8 @@ export class HeatMap {
         const [width, height] = [Math.floor(columns * cell), Math.floor(rows * cell)];
         Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
         const context = prepared(canvas, width, height);
-        const [neutral, positive, negative, ink, surface] = ["neutral", "positive", "negative", "ink", "surface"].map(color);
+        const [neutral, positive, negative, ink, surface] = ["neutral", "positive", "negative", "ink", "surface"]
+            .map(color);
         const gap = cell >= 6 ? 1 : 0;
         let negatives = 0;
         context.fillStyle = neutral;
@@ -85,7 +87,8 @@ export class HeatMap {
                 if (value < 0) negatives += 1;
                 const left = Math.round(column * cell);
                 const wide = Math.round((column + 1) * cell) - left - gap;
-                if (gap) { context.globalAlpha = 1; context.fillStyle = neutral; context.fillRect(left, top, wide, high); }
+                if (gap) { context.globalAlpha = 1; context.fillStyle = neutral; context.fillRect(left, top, wide,
+                    high); }
                 const strength = Math.min(1, Math.abs(value) / full) ** 0.8;
                 context.globalAlpha = strength;
                 context.fillStyle = value < 0 ? negative : positive;
@@ -108,7 +111,8 @@ export class HeatMap {
         } else {
             put(this.readout, data.idle ?? `largest ±${number(scale)}`);
         }
-        canvas.ariaLabel = `${data.name}: ${several(values.length, "value")}, ${negatives} negative, largest magnitude ${number(scale)}. Arrow keys read them.`;
+        canvas.ariaLabel = `${data.name}: ${several(values.length, "value")}, ${negatives} negative, `
+            + `largest magnitude ${number(scale)}. Arrow keys read them.`;
     }
 }
 

@@ -51,7 +51,8 @@ export class HistogramStrip {
         context.imageSmoothingEnabled = false;
         context.drawImage(this.image, left, top, wide, high);
         const zero = Math.round(top + high / 2) + 0.5;
-        Object.assign(context, { strokeStyle: color("faint"), lineWidth: 1, font: font(11), fillStyle: color("quiet"), textAlign: "right" });
+        Object.assign(context, { strokeStyle: color("faint"), lineWidth: 1, font: font(11), fillStyle: color("quiet"),
+            textAlign: "right" });
         context.setLineDash([3, 3]);
         context.beginPath();
         context.moveTo(left, zero);
@@ -59,13 +60,16 @@ export class HistogramStrip {
         context.stroke();
         context.setLineDash([]);
         const middle = least ? `±${number(least)}` : "0";
-        for (const [text, y] of [[number(limit), top + 9], [middle, zero + 4], [number(-limit), top + high]]) context.fillText(text, left - 6, y);
+        for (const [text, y] of [[number(limit), top + 9], [middle, zero + 4],
+            [number(-limit), top + high]]) context.fillText(text, left - 6, y);
         context.textAlign = "left";
         context.fillText(whole(columns[0].first), left, height - 5);
         context.textAlign = "right";
         context.fillText(`step ${whole(columns.at(-1).last)}`, width - right, height - 5);
         this.point(context, { history, columns, wide, high, most });
-        this.canvas.ariaLabel = `${this.title} over ${whole(columns.length)} columns to step ${whole(columns.at(-1).last)}, within ±${number(limit)}. Arrow keys read them.`;
+        this.canvas.ariaLabel =
+            `${this.title} over ${whole(columns.length)} columns to step ${whole(columns.at(-1).last)}, `
+            + `within ±${number(limit)}. Arrow keys read them.`;
     }
 
     /** The history as an image of a pixel a bin; hands back the largest share, which is full strength. */
@@ -101,8 +105,11 @@ export class HistogramStrip {
         const row = Math.min(bins.length - 1, Math.floor(((y - top) / high) * bins.length));
         const bin = bins[row];
         context.strokeStyle = color("ink");
-        context.strokeRect(Math.round(x) - 3.5, Math.round(top + (row / bins.length) * high) + 0.5, 7, Math.max(2, high / bins.length));
-        const steps = column.first === column.last ? `step ${whole(column.last)}` : `steps ${whole(column.first)}–${whole(column.last)}`;
-        put(this.readout, `${steps}: ${percent(column.shares[bin])} from ${number(history.value(bin))} to ${number(history.value(bin + 1))}`);
+        context.strokeRect(Math.round(x) - 3.5, Math.round(top + (row / bins.length) * high) + 0.5, 7,
+            Math.max(2, high / bins.length));
+        const steps = column.first === column.last ? `step ${whole(column.last)}`
+            : `steps ${whole(column.first)}–${whole(column.last)}`;
+        const [from, to] = [bin, bin + 1].map((edge) => number(history.value(edge)));
+        put(this.readout, `${steps}: ${percent(column.shares[bin])} from ${from} to ${to}`);
     }
 }

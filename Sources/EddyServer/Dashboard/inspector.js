@@ -15,7 +15,8 @@ export class Inspector {
     meaning = make("p", "note");
     whole = make("div", "");  // for elements that need no folds
     folds = {
-        forward: fold("Forward"), backward: fold("Backward"), share: fold("Error share"), paths: fold("Paths to the loss"),
+        forward: fold("Forward"), backward: fold("Backward"), share: fold("Error share"),
+            paths: fold("Paths to the loss"),
     };
 
     /** @param on `select(element)`, `close()`, `mark(names)` */
@@ -45,17 +46,20 @@ export class Inspector {
         const focused = this.root.contains(document.activeElement) ? document.activeElement.ariaLabel : null;
         const isNode = element.kind === "node";
         const told = element.kind === "loss" ? loss(seen) : isNode
-            ? { title: seen.name(element), meaning: seen.meaning(element.layer, element.unit) } : parameter(seen, element, optimizer);
+            ? { title: seen.name(element), meaning: seen.meaning(element.layer, element.unit) }
+                : parameter(seen, element, optimizer);
         put(this.title, told.title);
         put(this.meaning, told.meaning);
-        rebuild(this.whole, isNode ? [] : [told], (one) => [facts(one.facts), ...one.formulas.map(formula), ...this.ends(seen, element)]);
+        rebuild(this.whole, isNode ? [] : [told],
+            (one) => [facts(one.facts), ...one.formulas.map(formula), ...this.ends(seen, element)]);
         for (const [name, tell] of Object.entries({ forward, backward, share })) {
             const { root, body } = this.folds[name];
             root.hidden = !isNode;
             if (!isNode) continue;
             const said = tell(seen, element);
             rebuild(body, [said], () => [
-                ...(said.reason ? [make("p", "note", said.reason)] : []), facts(said.facts), ...said.formulas.map(formula),
+                ...(said.reason ? [make("p", "note", said.reason)] : []), facts(said.facts),
+                    ...said.formulas.map(formula),
                 ...(said.note ? [make("p", "note", said.note)] : []), ...this.terms(seen, element, name, said.terms),
             ]);
         }
@@ -72,23 +76,30 @@ export class Inspector {
     /** The sum's terms as a table, largest first; the small ones as one sum. */
     terms(seen, { layer, unit }, mode, terms) {
         if (!terms?.length) return [];
-        if (!seen.hasWeights) return [make("p", "note", "The terms of this sum need the weights, which are not sent for a network of more than 4,000 parameters.")];
+        if (!seen.hasWeights) return [make("p", "note",
+            "The terms of this sum need the weights, which are not sent for a network of more than 4,000 parameters.")];
         const isBackward = mode === "backward";
         const size = ({ product, part }) => Math.abs(mode === "share" ? part : product);
         const sorted = [...terms].sort((one, other) => size(other) - size(one));
         const [shown, others] = [sorted.slice(0, shownTerms), sorted.slice(shownTerms)];
         const sum = (key) => others.reduce((total, term) => total + term[key], 0);
-        const heads = isBackward ? ["weight", "w", "× ∂loss/∂z", "="] : mode === "share" ? ["weight", "w·a", "share", "its part"] : ["weight", "w", "× a", "="];
+        const heads = isBackward ? ["weight", "w", "× ∂loss/∂z", "="] : mode === "share"
+            ? ["weight", "w·a", "share", "its part"] : ["weight", "w", "× a", "="];
         const rows = shown.map((term) => {
-            const edge = isBackward ? { kind: "W", layer: layer + 1, unit: term.to, input: unit } : { kind: "W", layer, unit, input: term.input };
+            const edge = isBackward ? { kind: "W", layer: layer + 1, unit: term.to, input: unit }
+                : { kind: "W", layer, unit, input: term.input };
             const cells = isBackward ? [term.weight, term.gradient, term.product].map(number)
-                : mode === "share" ? [number(term.product), percent(term.share), number(term.part)] : [term.weight, term.activation, term.product].map(number);
+                : mode === "share" ? [number(term.product), percent(term.share), number(term.part)]
+                    : [term.weight, term.activation, term.product].map(number);
             const far = isBackward ? seen.meaning(layer + 1, term.to) : seen.meaning(layer - 1, term.input);
             const isNamed = isBackward ? layer + 1 === seen.last : layer === 0;
-            return line([named(this.link(seen, edge, `${isBackward ? "to" : "from"} ${far}`), isNamed ? far : ""), ...cells]);
+            return line([named(this.link(seen, edge, `${isBackward ? "to" : "from"} ${far}`), isNamed ? far : ""),
+                ...cells]);
         });
-        if (others.length) rows.push(line([`${others.length} smaller`, "", "", number(sum(mode === "share" ? "part" : "product"))]));
-        if (mode === "forward") rows.push(line([this.link(seen, { kind: "b", layer, unit }, "the bias"), "", "", number(seen.layers[layer].bias[unit])]));
+        if (others.length) rows.push(line([`${others.length} smaller`, "", "",
+            number(sum(mode === "share" ? "part" : "product"))]));
+        if (mode === "forward") rows.push(line([this.link(seen, { kind: "b", layer, unit }, "the bias"), "", "",
+            number(seen.layers[layer].bias[unit])]));
         const head = make("tr", "", ...heads.map((word, column) => {
             const cell = make("th", column ? "count" : "", word);
             cell.scope = "col";
@@ -100,8 +111,10 @@ export class Inspector {
     /** The two nodes that a weight joins. */
     ends(seen, { kind, layer, unit, input }) {
         if (kind === "loss") return [];
-        const nodes = [...(kind === "W" ? [{ kind: "node", layer: layer - 1, unit: input }] : []), { kind: "node", layer, unit }];
-        return [make("p", "ends note", "See also ", ...nodes.map((node) => this.link(seen, node, seen.meaning(node.layer, node.unit))))];
+        const nodes = [...(kind === "W" ? [{ kind: "node", layer: layer - 1, unit: input }] : []),
+            { kind: "node", layer, unit }];
+        return [make("p", "ends note", "See also ",
+            ...nodes.map((node) => this.link(seen, node, seen.meaning(node.layer, node.unit))))];
     }
 
     link(seen, element, title) {
@@ -126,7 +139,8 @@ function facts(list) {
 }
 
 function formula(parts) {
-    return make("p", "formula", ...parts.map((part) => (typeof part === "string" ? part : make("span", part.kind, part.text))));
+    return make("p", "formula",
+        ...parts.map((part) => (typeof part === "string" ? part : make("span", part.kind, part.text))));
 }
 
 /** A weight and, where its other end has a name of its own, that. */

@@ -1,7 +1,8 @@
 // Histories of the layers in constant memory: norms as lowest, mean and highest, histograms as columns of shares.
 //
 // Both halve their resolution when they are full, by merging neighbours, so nothing is left out and nothing sampled.
-// Histograms arrive with ranges of their own and are laid on one grid of 128 bins. For weights it is linear over [−R, R];
+// Histograms arrive with ranges of their own and are laid on one grid of 128 bins. For weights it is linear over [−R,
+// R];
 // where a value falls outside, R doubles, which merges bins in pairs exactly, so a value is blurred once, on arrival,
 // by a bin at most. Gradients differ by orders of magnitude from sample to sample: theirs is logarithmic, both signs
 // from 10⁻⁸ to 10⁴, what is smaller next to zero.
@@ -135,7 +136,8 @@ export class HistogramHistory {
             if (index % 2 === 0) return [...kept, column];
             const one = kept.pop();
             const count = one.count + column.count;
-            const shares = one.shares.map((share, bin) => (share * one.count + column.shares[bin] * column.count) / count);
+            const shares = one.shares
+                .map((share, bin) => (share * one.count + column.shares[bin] * column.count) / count);
             return [...kept, { first: one.first, last: column.last, count, shares }];
         }, []);
     }
@@ -145,7 +147,8 @@ export class HistogramHistory {
     reach() {
         const half = HistogramHistory.bins / 2;
         const sums = new Float64Array(half);
-        for (const { shares } of this.columns) for (let bin = 0; bin < half; bin += 1) sums[bin] += shares[half + bin] + shares[half - 1 - bin];
+        for (const { shares } of this.columns) for (let bin = 0; bin < half; bin += 1) sums[bin] += shares[half + bin]
+            + shares[half - 1 - bin];
         const total = sums.reduce((sum, part) => sum + part, 0);
         let [from, to, sum] = [0, 0, 0];
         while (to < half && sum < 0.999 * total) {

@@ -12,10 +12,12 @@ export function cellWords({ shape: [inputs, outputs], rows, columns, pooled }, r
     const sign = value < 0 ? "negative" : value > 0 ? "positive" : "zero";
     if (!pooled) return `${names.input(column)} → ${names.unit(row)}: ${number(value)} (${sign})`;
     const block = (index, parts, count) => {
-        const [from, to] = [Math.floor((index * count) / parts), Math.max(Math.ceil(((index + 1) * count) / parts), 1) - 1];
+        const [from, to] = [Math.floor((index * count) / parts),
+            Math.max(Math.ceil(((index + 1) * count) / parts), 1) - 1];
         return from >= to ? `${from}` : `${from}–${to}`;
     };
-    return `inputs ${block(column, columns, inputs)} → units ${block(row, rows, outputs)}: largest ${number(value)} (${sign})`;
+    const [from, to] = [block(column, columns, inputs), block(row, rows, outputs)];
+    return `inputs ${from} → units ${to}: largest ${number(value)} (${sign})`;
 }
 
 /** The data of a HeatMap from a layer of GET /layers. */
@@ -41,10 +43,13 @@ export class LayerMaps {
         Object.assign(this, { seen, maps });
         for (const { layer, heading, values, weights } of this.parts) {
             const list = seen.column(layer, mode);
-            const what = { forward: layer === seen.last && seen.probabilities ? "probabilities" : "activations", backward: layer < 0 ? "∂loss/∂x" : "∂loss/∂z", share: "error shares" }[mode];
-            const place = layer < 0 ? "Inputs" : `Layer ${layer + 1}, ${seen.layers[layer].activation}`;
+            const what = { forward: layer < 0 ? "values" : layer === seen.last && seen.probabilities ? "probabilities"
+                : "activations", backward: layer < 0 ? "∂loss/∂x" : "∂loss/∂z", share: "error shares" }[mode];
+            const activation = layer === seen.last && seen.probabilities ? "softmax" : seen.layers[layer]?.activation;
+            const place = layer < 0 ? "Inputs" : `Layer ${layer + 1}, ${activation}`;
             const map = list ? listed(list, 16) : null;
-            put(heading, `${place}: ${seen.widths[layer + 1]} ${what}${map?.isSquare ? `, as ${map.columns} × ${map.rows}` : ""}${list ? "" : " (none without a label)"}`);
+            const form = map?.isSquare ? `, as ${map.columns} × ${map.rows}` : list ? "" : " (none without a label)";
+            put(heading, `${place}: ${seen.widths[layer + 1]} ${what}${form}`);
             values.root.hidden = !list;
             if (map) values.set({ ...map, name: `${place}, ${what}` });
             values.draw();
@@ -56,6 +61,14 @@ export class LayerMaps {
         }
     }
 
+    /** Every map with its title, for a picture. */
+    pictures() {
+        return this.parts.flatMap(({ layer, heading, values, weights }) => [
+            ...(weights ? [{ canvas: weights.canvas, title: `Weights W${layer + 1}` }] : []),
+            { canvas: values.canvas, title: heading.textContent },
+        ]);
+    }
+
     raise(seen, shape) {
         this.shape = shape;
         this.parts = seen.widths.map((_, column) => {
@@ -65,7 +78,8 @@ export class LayerMaps {
                 refresh: this.on.refresh, largest: 16, highest: 260,
                 describe: (row, at, value) => {
                     const unit = row * values.data.columns + at;
-                    return `${this.seen.unit(layer, unit)}, ${this.seen.meaning(layer, unit)}: ${number(value)}. Enter or click explains it.`;
+                    const name = `${this.seen.unit(layer, unit)}, ${this.seen.meaning(layer, unit)}`;
+                    return `${name}: ${number(value)}. Enter or click explains it.`;
                 },
                 pick: (row, at) => this.on.select({ kind: "node", layer, unit: row * values.data.columns + at }),
             });
@@ -74,7 +88,8 @@ export class LayerMaps {
                 describe: (row, at, value) => cellWords(this.maps.layers[layer], row, at, value,
                     { input: (input) => this.seen.unit(layer - 1, input), unit: (unit) => this.seen.sum(layer, unit) }),
             });
-            const roots = weights ? [make("section", "", make("h3", "", `Weights W${seen.mark(layer)}`), weights.root)] : [];
+            const roots = weights ? [make("section", "", make("h3", "", `Weights W${seen.mark(layer)}`), weights.root)]
+                : [];
             roots.push(make("section", "", heading, values.root));
             return { layer, heading, values, weights, roots };
         });

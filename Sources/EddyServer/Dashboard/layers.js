@@ -13,7 +13,7 @@ import { HistogramHistory, NormHistory } from "./layer-history.js";
 import { cellWords, weightMap } from "./layer-maps.js";
 import { createPanel } from "./panel.js";
 import { Poll } from "./poll.js";
-import { sheet } from "./sheet.js";
+import { Sheet } from "./sheet.js";
 
 const inks = 6;
 const dashes = [[], [8, 4], [2, 3]];  // a seventh layer has the first one's colour, dashed
@@ -21,14 +21,16 @@ const dashes = [[], [8, 4], [2, 3]];  // a seventh layer has the first one's col
 export class LayersView {
     rows = [];
     shape = "";
+    sheet = new Sheet();
 
     constructor(app) {
         this.app = app;
         this.panel = createPanel({
             id: "layers", title: "Layers", units: "logarithmic scales", view: this,
-            help: "Gradient norm: how strongly the newest samples pull at a layer's weights. Update ratio: how much a step changes "
-                + "them, of their own size; around 0.001 is usual. A strip shows how weights or gradients are distributed over "
-                + "time, a map each weight as it is now. Drag in a chart to zoom, double-click to see everything.",
+            help: "Gradient norm: how strongly the newest samples pull at a layer's weights. Update ratio: how much a "
+                + "step changes them, of their own size; around 0.001 is usual. A strip shows how weights or "
+                + "gradients are distributed over time, a map each weight as it is now. Drag in a chart to zoom, "
+                + "double-click to see everything.",
         });
         this.norms = this.chart("Gradient norm", "the larger, the stronger the pull", "network.norms", [
             { value: bounds.exploding, label: "exploding above 1,000", color: "warn", fit: false },
@@ -40,7 +42,7 @@ export class LayersView {
         this.legend = make("ul", "legend note");
         this.list = make("ol", "layer-list");
         this.panel.body.append(make("div", "halves", this.norms.root, this.ratios.root), this.legend, this.list,
-            signedLegend("the stronger the colour, the larger within its map. In a map a row is a unit, a column an input."));
+            signedLegend("the stronger the colour, the larger within its map. A row is a unit, a column an input."));
         this.maps = new Poll(app, { every: 1000, rate: 8_000 });
     }
 
@@ -50,7 +52,8 @@ export class LayersView {
         canvas.tabIndex = 0;
         canvas.role = "img";
         const output = make("output", "readout");
-        const root = make("div", "", make("h3", "", title, make("small", "units", ` ${unit}`)), make("div", "plot small", canvas), output);
+        const root = make("div", "", make("h3", "", title, make("small", "units", ` ${unit}`)),
+            make("div", "plot small", canvas), output);
         const urlKey = key.replace("network", "layers");
         const chart = new Chart(canvas, {
             series: [], x: { scale: "linear", name: "step" }, y: { scale: "log" }, output, refresh: () => app.refresh(),
@@ -70,7 +73,9 @@ export class LayersView {
         if (message.type !== "layers" || !message.layers.length) return;
         const shape = JSON.stringify(message.layers.map((layer) => [layer.shape, layer.activation]));
         if (shape !== this.shape) this.begin(shape, message.layers);
-        this.history.add(message.step, [...message.layers.map(({ gradientNorm }) => gradientNorm), ...message.layers.map(({ updateRatio }) => updateRatio)]);
+        this.history.add(message.step,
+            [...message.layers.map(({ gradientNorm }) => gradientNorm),
+            ...message.layers.map(({ updateRatio }) => updateRatio)]);
         message.layers.forEach(({ weights, gradients }, index) => {
             this.spreads[index].weights.add(message.step, weights);
             this.spreads[index].gradients.add(message.step, gradients);
@@ -82,16 +87,20 @@ export class LayersView {
         this.shape = shape;
         this.history = new NormHistory(2 * layers.length);
         this.spreads = layers.map(() => ({ weights: new HistogramHistory(), gradients: new HistogramHistory("log") }));
-        const names = layers.map(({ shape: [inputs, outputs] }, index) => `${index + 1}. ${whole(inputs)} → ${whole(outputs)} ${this.activation(layers, index)}`);
-        const style = (index) => ({ color: `layer-${(index % inks) + 1}`, dash: dashes[Math.floor(index / inks) % dashes.length] });
+        const names = layers.map(({ shape: [inputs, outputs] }, index) =>
+            `${index + 1}. ${whole(inputs)} → ${whole(outputs)} ${this.activation(layers, index)}`);
+        const style = (index) =>
+            ({ color: `layer-${(index % inks) + 1}`, dash: dashes[Math.floor(index / inks) % dashes.length] });
         for (const { chart } of [this.norms, this.ratios]) {
             chart.series = [...names.map((_, index) => ({ kind: "band", color: `layer-${(index % inks) + 1}-band` })),
                 ...names.map((name, index) => ({ name: `layer ${index + 1}`, width: 1.8, ...style(index) }))];
         }
+        this.swatches = [];
         this.legend.replaceChildren(...names.map((name, index) => {
             const { dash } = style(index);
             const swatch = make("canvas", "swatch");
-            return make("li", "", Object.assign(swatch, { style_: { ink: style(index).color, dash } }), name);
+            this.swatches.push({ canvas: swatch, ink: style(index).color, dash });
+            return make("li", "", swatch, name);
         }));
         this.rows = names.map((name, index) => this.row(name, index));
         this.list.replaceChildren(...this.rows.map(({ root }) => root));
@@ -100,7 +109,8 @@ export class LayersView {
     /** A last layer under a cross-entropy is a softmax, wherever that is computed. */
     activation(layers, index) {
         const { activation } = layers[index];
-        const isSoftmax = index === layers.length - 1 && activation === "identity" && this.app.model?.loss === "crossEntropy";
+        const isSoftmax = index === layers.length - 1 && activation === "identity"
+            && this.app.model?.loss === "crossEntropy";
         return isSoftmax ? "softmax" : activation;
     }
 
@@ -112,7 +122,8 @@ export class LayersView {
         const gradients = new HistogramStrip("Gradients over time, logarithmic", "gradients", refresh);
         const map = new HeatMap({
             refresh, largest: 16, highest: 150,
-            describe: (row, column, value) => cellWords(this.maps.answer.layers[index], row, column, value, this.names(index)),
+            describe: (row, column, value) => cellWords(this.maps.answer.layers[index], row, column, value,
+                this.names(index)),
         });
         const root = make("li", "layer-row",
             make("div", "bar", make("h3", "", name), word),
@@ -127,8 +138,10 @@ export class LayersView {
         const { model } = this.app;
         const last = this.rows.length - 1;
         return {
-            input: (column) => (index === 0 ? model?.inputs?.[column] : null) ?? `${index ? `h${index}` : "x"}[${column}]`,
-            unit: (row) => (index === last && model?.task === "classification" ? model.classes[row] ?? "reserve" : null) ?? `unit ${row}`,
+            input: (column) => (index === 0 ? model?.inputs?.[column] : null)
+                ?? `${index ? `h${index}` : "x"}[${column}]`,
+            unit: (row) => (index === last && model?.task === "classification" ? model.classes[row] ?? "reserve" : null)
+                ?? `unit ${row}`,
         };
     }
 
@@ -139,18 +152,21 @@ export class LayersView {
     update() {
         const message = this.app.latest.layers;
         const isEmpty = !message?.layers.length || !this.history;
-        this.panel.setEmpty(isEmpty ? "No layer has learned yet. Send labelled samples, and every layer's gradients are followed here." : null);
+        this.panel.setEmpty(isEmpty
+            ? "No layer has learned yet. Send labelled samples, and every layer's gradients are followed here." : null);
         if (isEmpty) return this.panel.setWarning(null);
         this.panel.setWarning(warning(message));
         if (!this.app.paused) this.lay();
         for (const { chart, canvas, title } of [this.norms, this.ratios]) {
             chart.draw();
-            canvas.ariaLabel = `${title} of ${several(this.rows.length, "layer")} to step ${whole(message.step)}. Arrow keys read it, plus and minus zoom.`;
+            canvas.ariaLabel = `${title} of ${several(this.rows.length, "layer")} to step ${whole(message.step)}. `
+                + "Arrow keys read it, plus and minus zoom.";
         }
-        for (const swatch of this.legend.querySelectorAll("canvas")) this.swatch(swatch);
+        for (const swatch of this.swatches) this.swatch(swatch);
         message.layers.forEach((layer, index) => this.showLayer(this.rows[index], layer, message.layers, index));
         const { span, length } = this.history;
-        this.panel.setNote(`${several(length, "point")}${span > 1 ? `, each of ${span} messages: lowest, mean and highest` : ", since this page was opened"}`);
+        const each = span > 1 ? `, each of ${span} messages: lowest, mean and highest` : "";
+        this.panel.setNote(`${several(length, "point")} since this page was opened${each}`);
     }
 
     /** Hands the history to the charts. */
@@ -159,7 +175,8 @@ export class LayersView {
         const half = series.length / 2;
         [this.norms, this.ratios].forEach(({ chart }, which) => {
             const part = series.slice(which * half, which * half + half);
-            chart.set({ length, x: steps.subarray(0, length), y: [...part.map(({ min, max }) => [min, max]), ...part.map(({ mean }) => mean)] });
+            chart.set({ length, x: steps.subarray(0, length),
+                y: [...part.map(({ min, max }) => [min, max]), ...part.map(({ mean }) => mean)] });
         });
     }
 
@@ -169,7 +186,8 @@ export class LayersView {
         put(row.word, `${judged.sign} ${judged.word}`);
         row.word.classList.toggle("alarm", judged.alarms);
         row.word.title = `${judged.reason} ${judged.remedy}`.trim();
-        [layer.gradientNorm, layer.updateRatio, layer.weightNorm].forEach((value, at) => put(row.figures[at][1], number(value)));
+        [layer.gradientNorm, layer.updateRatio,
+            layer.weightNorm].forEach((value, at) => put(row.figures[at][1], number(value)));
         row.weights.draw(this.spreads[index].weights, "No histogram came yet.");
         row.gradients.draw(this.spreads[index].gradients, "Not sent for networks of more than 50,000 parameters.");
         const known = this.maps.answer?.layers?.[index];
@@ -177,14 +195,14 @@ export class LayersView {
         row.map.draw();
     }
 
-    swatch(canvas) {
+    swatch({ canvas, ink, dash }) {
         const density = window.devicePixelRatio;
         Object.assign(canvas, { width: 28 * density, height: 10 * density });
         const context = canvas.getContext("2d");
         context.scale(density, density);
-        context.strokeStyle = this.app.color(canvas.style_.ink);
+        context.strokeStyle = this.app.color(ink);
         context.lineWidth = 2.5;
-        context.setLineDash(canvas.style_.dash);
+        context.setLineDash(dash);
         context.beginPath();
         context.moveTo(0, 5);
         context.lineTo(28, 5);
@@ -200,27 +218,28 @@ export class LayersView {
         for (let at = 0; at < (history?.length ?? 0); at += 1) {
             for (let layer = 0; layer < half; layer += 1) {
                 const [norm, ratio] = [history.series[layer], history.series[half + layer]];
-                rows.push([history.steps[at], layer + 1, norm.mean[at], norm.min[at], norm.max[at], ratio.mean[at], ratio.min[at], ratio.max[at]]);
+                rows.push([history.steps[at], layer + 1, norm.mean[at], norm.min[at], norm.max[at], ratio.mean[at],
+                    ratio.min[at], ratio.max[at]]);
             }
         }
-        return { columns: ["step", "layer", "gradient norm", "its lowest", "its highest", "update ratio", "its lowest", "its highest"], rows };
+        return { columns: ["step", "layer", "gradient norm", "its lowest", "its highest", "update ratio", "its lowest",
+            "its highest"], rows };
     }
 
     data() { return { newest: this.app.latest.layers, history: this.table(), weightMaps: this.maps.answer }; }
 
-    /** Everything on one sheet, made anew at most every two seconds, since the panel asks often. */
+    /** Everything on one sheet. */
     canvas() {
         if (!this.history?.length) return null;
-        const now = performance.now();
-        if (!this.sheet || now - this.sheetAt > 2000) {
-            this.sheetAt = now;
-            this.sheet = sheet([this.norms, this.ratios].map(({ canvas, title }) => ({ canvas, title }))
-                .concat(this.rows.flatMap(({ weights, gradients, map }, index) => [
-                    { canvas: weights.canvas, title: `Layer ${index + 1}, weights over time` },
-                    { canvas: gradients.canvas, title: `Layer ${index + 1}, gradients over time` },
-                    { canvas: map.canvas, title: `Layer ${index + 1}, weights now` },
-                ])), this.sheet);
-        }
-        return this.sheet;
+        const { series } = this.norms.chart;
+        const keys = series.filter(({ name }) => name).map(({ name, color, dash }) => ({ ink: color, dash, text: name }));
+        return this.sheet.of([
+            ...[this.norms, this.ratios].map(({ canvas, title }) => ({ canvas, title, keys })),
+            ...this.rows.flatMap(({ weights, gradients, map }, index) => [
+                { canvas: weights.canvas, title: `Layer ${index + 1}, weights over time` },
+                { canvas: gradients.canvas, title: `Layer ${index + 1}, gradients over time, logarithmic` },
+                { canvas: map.canvas, title: `Layer ${index + 1}, weights now` },
+            ]),
+        ]);
     }
 }

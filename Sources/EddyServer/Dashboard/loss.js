@@ -187,7 +187,7 @@ export class LossView {
         this.words(baseline, to - from);
     }
 
-    /** Linear fits the lines and lets rare peaks run out at the top; log reaches from low positive losses to the peak. */
+    /** Linear fits the lines and lets rare peaks run out at the top; log reaches from low losses to the peak. */
     axis(baseline, from, to) {
         const { x, length, rows: { mean, min, max } } = this.shown;
         const first = lowerBound(x, from, 0, length);
@@ -228,7 +228,8 @@ export class LossView {
         ].filter(Boolean).join(" · "));
         this.plot.ariaLabel = `Loss at step ${whole(this.shown.rows.step[length - 1])}: `
             + `smoothed ${number(this.smooth[length - 1])}, `
-            + `mean since the start ${number(this.runningMean[length - 1])}, baseline ${number(baseline)}. Arrows read points, plus and minus zoom, zero shows all.`;
+            + `mean since the start ${number(this.runningMean[length - 1])}, baseline ${number(baseline)}. `
+            + "Arrows read points, plus and minus zoom, zero shows all.";
     }
 
     describe(index) {

@@ -14,25 +14,29 @@ import { Inspector } from "./inspector.js";
 import { LayerMaps } from "./layer-maps.js";
 import { Poll } from "./poll.js";
 import { SampleChoice, query } from "./sample-choice.js";
+import { Sheet } from "./sheet.js";
 
 const words = {
     forward: { title: "Forward", edges: "weights", nodes: "activations (outputs of a classifier: probabilities)" },
-    backward: { title: "Backward", edges: "the weights' gradients ∂loss/∂W", nodes: "gradients ∂loss/∂z (inputs: ∂loss/∂x)" },
-    share: { title: "Error share", edges: "the part of the error handed back along it", nodes: "shares of the error, an attribution in proportion to w·a, not the gradient" },
+    backward: { title: "Backward", edges: "the weights' gradients ∂loss/∂W",
+        nodes: "gradients ∂loss/∂z (inputs: ∂loss/∂x)" },
+    share: { title: "Error share", edges: "the part of the error handed back along it",
+        nodes: "shares of the error, an attribution in proportion to w·a, not the gradient" },
 };
 
 export class NetworkView {
     seen = null;
+    sheet = new Sheet();
     mark = null;  // names along the path that is pointed at
 
     constructor(app) {
         this.app = app;
         this.panel = createPanel({
             id: "network", title: "Network", units: "of one sample", view: this,
-            help: "One sample on its way through the network. Forward shows what each unit makes of it; backward, how the loss "
-                + "changes with each number: upstream gradient times local derivative, summed over all paths; error share, the "
-                + "lecture notes' proportional picture. Click a node or an edge, or move with the arrow keys and press Enter; "
-                + "Escape closes.",
+            help: "One sample on its way through the network. Forward shows what each unit makes of it; backward, how "
+                + "the loss changes with each number: upstream gradient times local derivative, summed over all "
+                + "paths; error share, the error handed back in proportion to what each unit contributed. Click a "
+                + "node or an edge, or move with the arrow keys and press Enter; Escape closes.",
         });
         const refresh = () => app.refresh();
         const select = (element) => this.select(element);
@@ -76,7 +80,8 @@ export class NetworkView {
     /** Opens on a sample: a step, or features as numbers (with `label` on it, if known). */
     explain(sample) {
         const text = Array.isArray(sample?.features ?? sample)
-            ? `features:${(sample.features ?? sample).join(",")}${sample.label == null ? "" : `:label=${sample.label}`}` : `step:${sample}`;
+            ? `features:${(sample.features ?? sample).join(",")}${sample.label == null ? "" : `:label=${sample.label}`}`
+                : `step:${sample}`;
         this.choice.set(text);
         this.choose(text);
     }
@@ -99,7 +104,10 @@ export class NetworkView {
     // MARK: Asking
 
     get path() {
-        const of = this.chosenName && this.chosenName !== "loss" ? `&of=${encodeURIComponent(this.chosenName)}&paths=12` : "";
+        // An element of the address may be of another network: it is asked for only once this one is known to have it.
+        const { chosen } = this;
+        const name = chosen && chosen.kind !== "loss" ? this.chosenName : "";
+        const of = name && `&of=${encodeURIComponent(name)}&paths=12`;
         return `/explain?${query(this.choice.choice)}${of}`;
     }
 
@@ -125,32 +133,45 @@ export class NetworkView {
     get chosen() { return this.seen?.parse(this.chosenName) ?? null; }
 
     update() {
-        const { answer, failure } = this.explained;
+        const { answer } = this.explained;
         if (answer && answer !== this.seen?.answer) this.seen = answer.layers.length ? new Explanation(answer) : null;
         const { seen, mode, chosen } = this;
         const isEmpty = !(this.app.model?.step > 0);
-        this.panel.setEmpty(isEmpty ? "Nothing has been learned yet. Send labelled samples, and the newest one is drawn here on its way "
+        this.panel.setEmpty(isEmpty
+            ? "Nothing has been learned yet. Send labelled samples, and the newest one is drawn here on its way "
             + "through the network." : null);
         if (isEmpty) return;
         this.choice.follow(answer, this.app.latest.stream?.largestLosses, this.app.model?.classes);
-        this.panel.setWarning(failure && failure !== "The server did not answer." ? `${failure}${seen ? " What is shown is the last sample that was." : ""}` : null);
+        const { objection } = this.explained;
+        const stays = seen ? " What is shown is the sample before." : "";
+        this.panel.setWarning(objection && objection[0].toUpperCase() + objection.slice(1) + stays);
         this.stage.hidden = !seen;
-        put(this.says, seen ? "" : "Asking for the newest sample …");
+        put(this.says, seen || objection ? "" : "Asking for the sample …");
         if (!seen) return;
         this.sentence(seen);
         const wide = this.isWide;
         this.diagram.root.hidden = wide;
         this.maps.root.hidden = !wide;
         this.stage.classList.toggle("open", chosen !== null);
-        put(this.wide, wide ? `This network is too large to draw node by node (a layer has ${whole(Math.max(...seen.widths))} units${seen.answer.truncated ? ", and its weights are not sent one by one" : ""}): its layers are shown as heat maps.` : "");
+        put(this.wide, wide ? this.reason(seen) : "");
         const isFresh = chosen !== null && answer?.paths?.source === this.chosenName;
-        this.inspector.show(seen, chosen, isFresh ? answer.paths : null, !isFresh && this.explained.isAsking, this.app.model?.optimizer);
+        this.inspector.show(seen, chosen, isFresh ? answer.paths : null, !isFresh && this.explained.isAsking,
+            this.app.model?.optimizer);
         if (wide) this.maps.draw(seen, mode, this.weights.answer);
         else this.diagram.draw(seen, mode, chosen, this.mark);
         this.legend(wide);
         const paused = this.app.paused ? "; paused" : "";
-        const from = this.choice.choice === "last" && !this.app.paused ? `, asked again every ${Number((this.explained.pace / 1000).toFixed(1))} s` : "";
+        const from = this.choice.choice === "last" && !this.app.paused
+            ? `, asked again every ${Number((this.explained.pace / 1000).toFixed(1))} s` : "";
         this.panel.setNote(`Weights of step ${whole(seen.answer.step)}${from}${paused}`);
+    }
+
+    /** Why there is no node to be seen. */
+    reason(seen) {
+        const unsent = seen.answer.truncated ? ", and its weights are not sent one by one" : "";
+        const widestLayer = whole(Math.max(...seen.widths));
+        return `This network is too large to draw node by node (a layer has ${widestLayer} units${unsent}): its layers `
+            + "are shown as heat maps. Click a cell, or press Enter on it, to have its unit explained.";
     }
 
     /** The sample in a sentence: what it was, what was predicted, how wrong. */
@@ -158,11 +179,13 @@ export class NetworkView {
         const { sample, prediction, probability, loss, bits, lossName } = seen.answer;
         const isRight = sample.label !== null && String(prediction) === String(sample.label);
         const who = sample.step === null ? "Typed sample" : `Sample of step ${whole(sample.step)}`;
-        const label = sample.label === null ? ", no label" : `, label ${typeof sample.label === "number" ? number(sample.label) : sample.label}`;
+        const label = sample.label === null ? ", no label"
+            : `, label ${typeof sample.label === "number" ? number(sample.label) : sample.label}`;
         const said = typeof prediction === "number" ? number(prediction) : prediction;
         const guess = `: predicted ${said}${probability === null ? "" : ` with ${percent(probability)}`}`;
         const verdict = sample.label === null || !seen.isClassifier ? "" : isRight ? " ✓" : " ✕ wrong";
-        const cost = loss === null ? "" : seen.isClassifier ? `; loss ${number(loss)} nats = ${number(bits)} bits` : `; ${lossName} loss ${number(loss)}`;
+        const cost = loss === null ? "" : seen.isClassifier ? `; loss ${number(loss)} nats = ${number(bits)} bits`
+            : `; ${lossName} loss ${number(loss)}`;
         put(this.says, who + label + guess + verdict + cost);
     }
 
@@ -182,6 +205,6 @@ export class NetworkView {
 
     canvas() {
         if (!this.seen) return null;
-        return this.isWide ? this.maps.parts[0]?.values.canvas ?? null : this.diagram.canvas;
+        return this.isWide ? this.sheet.of(this.maps.pictures()) : this.diagram.canvas;
     }
 }

@@ -23,16 +23,20 @@ export class NodeButtons {
         this.plan = plan;
         const shape = `${seen.widths},${seen.isLabelled}`;
         if (this.shape !== shape) this.raise(seen, shape);
-        this.root.ariaLabel = `Network, ${seen.widths.join(" → ")}, ${mode}. Arrow keys move among the nodes, Enter opens one, Escape closes it.`;
+        this.root.ariaLabel =
+            `Network, ${seen.widths.join(" → ")}, ${mode}. Arrow keys move among the nodes, Enter opens one, `
+            + "Escape closes it.";
         for (const [key, button] of this.buttons) {
             const element = this.element(key);
             const { layer, unit } = element;
             const isLoss = key === "loss";
             const [px, py] = isLoss ? [plan.lossX, plan.middle] : plan.place(layer, unit);
             const size = isLoss ? 34 : clamp(plan.rows[layer + 1], 2 * plan.radii[layer + 1], 34);
-            Object.assign(button.style, { left: `${px}px`, top: `${py}px`, width: `${isLoss ? 58 : size}px`, height: `${size}px` });
+            Object.assign(button.style,
+                { left: `${px}px`, top: `${py}px`, width: `${isLoss ? 58 : size}px`, height: `${size}px` });
             const value = isLoss ? seen.answer.loss : seen.column(layer, mode)?.[unit];
-            button.ariaLabel = isLoss ? `loss ${number(value)}` : `${seen.name(element)}, ${seen.meaning(layer, unit)}: ${number(value)}`;
+            button.ariaLabel = isLoss ? `loss ${number(value)}`
+                : `${seen.name(element)}, ${seen.meaning(layer, unit)}: ${number(value)}`;
             button.ariaPressed = String(chosen !== null && seen.name(element) === seen.name(chosen));
             button.tabIndex = key === this.focus ? 0 : -1;
         }
@@ -47,7 +51,8 @@ export class NodeButtons {
     raise(seen, shape) {
         this.shape = shape;
         this.buttons.clear();
-        const keys = seen.widths.flatMap((width, column) => Array.from({ length: width }, (_, unit) => `${column - 1},${unit}`));
+        const keys = seen.widths
+            .flatMap((width, column) => Array.from({ length: width }, (_, unit) => `${column - 1},${unit}`));
         if (seen.isLabelled) keys.push("loss");
         for (const key of keys) {
             const button = make("button", "node");
@@ -68,7 +73,8 @@ export class NodeButtons {
 
     key(event) {
         if (event.key === "Escape") return this.on.close();
-        const [across, down] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
+        const [across, down] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1],
+            ArrowDown: [0, 1] }[event.key] ?? [0, 0];
         if (!across && !down) return;
         event.preventDefault();
         const { plan } = this;

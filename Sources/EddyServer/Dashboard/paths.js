@@ -46,14 +46,16 @@ export class PathsTable {
         this.says.textContent = paths ? "" : reason;
         if (!paths) return;
         const { source, gradient, count, largest, rest } = paths;
-        this.caption.textContent = `${count > 1e15 ? "countless paths" : several(count, "path")} from ${source} to the loss; `
-            + `their products add up to ∂loss/∂${source} = ${number(gradient)}`;
+        const many = count > 1e15 ? "countless paths" : several(count, "path");
+        const sum = count === 1 ? "its product is" : "their products add up to";
+        this.caption.textContent = `${many} from ${source} to the loss; ${sum} ∂loss/∂${source} = ${number(gradient)}`;
         const known = largest.map((path) => ({ steps: folded(path), product: path.product, share: path.share }));
         const listed = known.map((path) => ({ ...path, isRest: false }));
         const others = count - largest.length;
         if (others > 0) {
             const share = gradient ? rest / gradient : null;
-            listed.push({ isRest: true, steps: count > 1e15 ? "all others" : `${whole(others)} other${others === 1 ? "" : "s"}`, product: rest, share });
+            listed.push({ isRest: true, steps: count > 1e15 ? "all others"
+                : `${whole(others)} other${others === 1 ? "" : "s"}`, product: rest, share });
         }
         rebuild(this.rows, listed, (path) => this.row(path));
     }

@@ -2,8 +2,11 @@
 //
 // The pace is the larger of the wished one and that at which the answers' size stays below a rate: a page is to cost
 // a server less than 50 kB a second, whatever the network's size. One request at a time; after an error the wait
-// doubles up to eight seconds; an answer to an older question is dropped. What failed is told, what was last known
-// stays. Deliberately not here: caching, and whether to poll at all (the view's tick says so).
+// doubles up to eight seconds, and what the server will not have, or no longer has, is not asked for again; an answer
+// to an older question is dropped. What failed is told, what was last known stays. Deliberately not here: caching, and
+// whether to poll at all (the view's tick says so).
+
+const silence = "The server did not answer.";
 
 export class Poll {
     answer = null;  // the newest one
@@ -31,6 +34,11 @@ export class Poll {
         if (path && !this.isAsking && now >= this.due) this.ask();
     }
 
+    /** What the server said against the question, as a sentence, or null; silence is the page's own affair to tell. */
+    get objection() {
+        return this.failure && this.failure !== silence ? `${this.failure.replace(/[.]$/, "")}.` : null;
+    }
+
     /** Asks again at the next tick. */
     hurry() { this.due = 0; }
 
@@ -39,11 +47,13 @@ export class Poll {
         this.isAsking = true;
         let answer = null;
         let failure = "";
+        let isFinal = false;
         try {
             answer = await this.app.get(this.path);
         } catch (error) {
             failure = error.message || "The server gave no answer.";
-            if (!error.status) failure = "The server did not answer.";
+            if (!error.status) failure = silence;
+            isFinal = [400, 404, 410].includes(error.status);
         }
         if (turn !== this.turn) return;
         this.isAsking = false;
@@ -53,7 +63,7 @@ export class Poll {
             this.answer = answer;
             this.bytes = JSON.stringify(answer).length;
         }
-        this.due = performance.now() + (failure ? 500 * 2 ** this.failures : this.pace);
+        this.due = isFinal ? Infinity : performance.now() + (failure ? 500 * 2 ** this.failures : this.pace);
         this.app.refresh();
     }
 }

@@ -33,9 +33,11 @@ export class SampleChoice {
 
         this.step = make("input", "step-field");
         Object.assign(this.step, { type: "number", min: 1, placeholder: "step", ariaLabel: "Step of the sample" });
-        this.step.addEventListener("change", () => { if (this.step.value) this.choose(`step:${Math.round(this.step.value)}`); });
+        this.step.addEventListener("change",
+            () => { if (this.step.value) this.choose(`step:${Math.round(this.step.value)}`); });
         this.losses = make("div", "chips");
-        this.byStep = make("div", "choice", make("label", "note", "Step ", this.step), make("span", "note", "or of the largest recent losses:"), this.losses);
+        this.byStep = make("div", "choice", make("label", "note", "Step ", this.step),
+            make("span", "note", "or of the largest recent losses:"), this.losses);
 
         this.fields = make("div", "fields");
         this.label = make("input", "");
@@ -46,7 +48,8 @@ export class SampleChoice {
         this.says = make("p", "note");
         const submit = make("button", "", "Explain");
         submit.type = "submit";
-        this.form = make("form", "choice typed", this.fields, make("label", "label-field", "label (optional)", this.label), this.classes, submit, this.says);
+        this.form = make("form", "choice typed", this.fields,
+            make("label", "label-field", "label (optional)", this.label), this.classes, submit, this.says);
         this.form.addEventListener("submit", (event) => { event.preventDefault(); this.submit(); });
         this.drawer = make("div", "", this.byStep, this.form);
         this.set("last");
@@ -96,7 +99,8 @@ export class SampleChoice {
         this.shown = answer ?? this.shown;
         this.largest = largestLosses;
         this.shownStep = this.shown?.sample.step ?? null;
-        rebuild(this.losses, (largestLosses ?? []).slice(0, 8).map(({ step, loss, label }) => [step, loss, label]), ([step, loss, label]) => {
+        rebuild(this.losses, (largestLosses ?? []).slice(0, 8).map(({ step, loss, label }) => [step, loss, label]),
+            ([step, loss, label]) => {
             const chip = make("button", "quiet chip", `${step}`, make("small", "", ` ${label}, ${number(loss)}`));
             Object.assign(chip, { type: "button", title: `Explain the sample of step ${step}, loss ${number(loss)}` });
             chip.addEventListener("click", () => this.choose(`step:${step}`));

@@ -24,9 +24,10 @@ export class SpaceView {
         this.app = app;
         this.panel = createPanel({
             id: "space", title: "Input space", units: "in the inputs' own units", view: this,
-            help: "The prediction over two inputs, moving as the network learns, and the newest samples over it. The stronger the "
-                + "colour, the more certain; the line is where the prediction changes. A ringed sample was predicted wrong when it "
-                + "came. Point to read a place; click a sample, or press Enter, to see it in the network.",
+            help: "The prediction over two inputs, moving as the network learns, and the newest samples over it. The "
+                + "stronger the colour, the more certain; the line is where the prediction changes. A ringed sample "
+                + "was predicted wrong when it came. Point to read a place; click a sample, or press Enter, to see it "
+                + "in the network.",
         });
         this.plot = make("canvas", "space-canvas");
         this.plot.tabIndex = 0;
@@ -39,7 +40,8 @@ export class SpaceView {
         swap.addEventListener("click", () => this.choose(...this.inputs.toReversed()));
         this.controls = make("div", "tools", ...this.selects.map(({ label }) => label), swap);
         this.panel.tools.append(this.controls);
-        this.panel.body.append(make("div", "space-frame", make("div", "space-plot", this.plot), this.readout, this.legend));
+        this.panel.body.append(make("div", "space-frame", make("div", "space-plot", this.plot), this.readout,
+            this.legend));
         pointing(this.plot, () => 8, (at) => {
             this.at = at;
             this.readout.ariaLive = document.activeElement === this.plot ? "polite" : "off";
@@ -69,7 +71,8 @@ export class SpaceView {
         const count = this.names.length;
         const [x, y] = ["x", "y"].map((axis, index) => {
             const wanted = Number(this.app.url.get(`space.${axis}`, index));
-            return Number.isInteger(wanted) && wanted >= 0 && wanted < count ? wanted : Math.min(index, Math.max(0, count - 1));
+            return Number.isInteger(wanted) && wanted >= 0 && wanted < count ? wanted
+                : Math.min(index, Math.max(0, count - 1));
         });
         return x === y && count > 1 ? [x, x === 0 ? 1 : 0] : [x, y];
     }
@@ -91,14 +94,15 @@ export class SpaceView {
     // MARK: Showing
 
     update() {
-        const { answer, failure } = this.poll;
+        const { answer } = this.poll;
         const { names } = this;
         const isEmpty = !(this.app.model?.step > 0);
-        this.panel.setEmpty(isEmpty ? "No sample has arrived yet. Send samples of two inputs or more, and what the network makes of their "
+        this.panel.setEmpty(isEmpty
+            ? "No sample has arrived yet. Send samples of two inputs or more, and what the network makes of their "
             + "space is drawn here as it learns."
-            : names.length === 1 ? "A plane needs two inputs; this stream has one. Send samples with two inputs or more." : null);
+            : names.length === 1 ? "A plane needs two inputs, and this stream has one." : null);
         if (isEmpty || names.length < 2) return;
-        this.panel.setWarning(failure && failure !== "The server did not answer." ? failure : null);
+        this.panel.setWarning(this.poll.objection);
         this.offer(names);
         if (!answer) return put(this.readout, "Asking for the surface …");
         if (answer !== this.surface?.answer) this.surface = new Surface(answer);
@@ -127,7 +131,8 @@ export class SpaceView {
         const { answer } = this.surface;
         const context = prepared(this.plot, width, height);
         context.font = font(12);
-        const ticks = [linearTicks(answer.x.min, answer.x.max, width / 110), linearTicks(answer.y.min, answer.y.max, height / 70)];
+        const ticks = [linearTicks(answer.x.min, answer.x.max, width / 110),
+            linearTicks(answer.y.min, answer.y.max, height / 70)];
         const gutter = Math.max(...ticks[1].map(({ text }) => context.measureText(text).width));
         const box = this.box = { left: Math.ceil(gutter) + 34, top: 8, width: 0, height: height - 8 - 46 };
         box.width = width - box.left - 10;
@@ -137,12 +142,21 @@ export class SpaceView {
         this.read(context, box, answer);
     }
 
-    px(value) { return this.box.left + ((value - this.surface.answer.x.min) / (this.surface.answer.x.max - this.surface.answer.x.min)) * this.box.width; }
-    py(value) { return this.box.top + ((this.surface.answer.y.max - value) / (this.surface.answer.y.max - this.surface.answer.y.min)) * this.box.height; }
+    px(value) {
+        const { min, max } = this.surface.answer.x;
+        return this.box.left + ((value - min) / (max - min)) * this.box.width;
+    }
+
+    py(value) {
+        const { min, max } = this.surface.answer.y;
+        return this.box.top + ((max - value) / (max - min)) * this.box.height;
+    }
 
     axes(context, { left, top, width, height }, [across, up], { x, y }) {
         const { app } = this;
-        Object.assign(context, { strokeStyle: app.color("faint"), lineWidth: 1, fillStyle: app.color("quiet"), font: font(12), textAlign: "center" });
+        Object.assign(context,
+            { strokeStyle: app.color("faint"), lineWidth: 1, fillStyle: app.color("quiet"), font: font(12),
+            textAlign: "center" });
         context.strokeRect(left + 0.5, top + 0.5, width, height);
         context.beginPath();
         for (const { at, text } of across) {
@@ -212,7 +226,8 @@ export class SpaceView {
     /** The sample under the cursor, the newest first. */
     pointed() {
         if (!this.at || !this.sorted) return null;
-        return this.sorted.findLast(([x, y]) => Math.hypot(this.px(x) - this.at[0], this.py(y) - this.at[1]) < near) ?? null;
+        return this.sorted.findLast(([x, y]) => Math.hypot(this.px(x) - this.at[0], this.py(y) - this.at[1]) < near)
+            ?? null;
     }
 
     read(context, { left, top, width, height }, answer) {
@@ -223,7 +238,7 @@ export class SpaceView {
         if (!isIn) {
             const wrong = answer.samples.filter(([, , , isRight]) => !isRight).length;
             put(this.readout, this.surface.isRegression ? "Point at a place to read its prediction."
-                : `${whole(wrong)} of the ${several(answer.samples.length, "sample")} shown were predicted wrong when they came.`);
+                : `${whole(wrong)} of ${several(answer.samples.length, "sample")} shown: predicted wrong on arrival.`);
         } else {
             Object.assign(context, { strokeStyle: this.app.color("ink"), lineWidth: 1, globalAlpha: 0.6 });
             context.strokeRect(Math.round(px) - 4.5, Math.round(py) - 4.5, 9, 9);
@@ -231,12 +246,18 @@ export class SpaceView {
             const x = answer.x.min + ((px - left) / width) * (answer.x.max - answer.x.min);
             const y = answer.y.max - ((py - top) / height) * (answer.y.max - answer.y.min);
             const { name, certainty, value } = this.surface.at((px - left) / width, (py - top) / height);
-            const what = this.surface.isRegression ? number(value) : `${name}${certainty === null ? "" : `, ${percent(certainty)} certain`}`;
-            const label = (index) => (this.surface.isRegression ? number(index) : answer.classes[index] ?? `class ${index}`);
-            const sample = found ? ` · sample of step ${whole(found[4])}: ${label(found[2])}${this.surface.isRegression ? "" : found[3] ? " ✓" : " ✕ predicted wrong"}` : "";
-            put(this.readout, `${answer.x.name} ${number(x)}, ${answer.y.name} ${number(y)}: predicted ${what}${sample}`);
+            const what = this.surface.isRegression ? number(value)
+                : `${name}${certainty === null ? "" : `, ${percent(certainty)} certain`}`;
+            const label = (index) => (this.surface.isRegression ? number(index)
+                : answer.classes[index] ?? `class ${index}`);
+            const fate = this.surface.isRegression ? "" : found?.[3] ? " ✓" : " ✕ predicted wrong";
+            const sample = found ? ` · sample of step ${whole(found[4])}: ${label(found[2])}${fate}` : "";
+            const place = `${answer.x.name} ${number(x)}, ${answer.y.name} ${number(y)}`;
+            put(this.readout, `${place}: predicted ${what}${sample}`);
         }
-        this.plot.ariaLabel = `Predictions over ${answer.x.name} and ${answer.y.name} with ${several(answer.samples.length, "sample")}. Arrow keys read places, Enter opens a sample.`;
+        this.plot.ariaLabel =
+            `Predictions over ${answer.x.name} and ${answer.y.name} with ${several(answer.samples.length, "sample")}. `
+            + "Arrow keys read places, Enter opens a sample.";
     }
 
     /** The legend: a mark a class, or the ends of the diverging map. */
@@ -286,7 +307,8 @@ export class SpaceView {
     table() {
         const answer = this.surface?.answer;
         if (!answer) return { columns: ["step"], rows: [] };
-        const rows = answer.samples.map(([x, y, label, isRight, step]) => this.surface.isRegression ? [x, y, label, step]
+        const rows = answer.samples.map(([x, y, label, isRight, step]) => this.surface.isRegression
+            ? [x, y, label, step]
             : [x, y, answer.classes[label] ?? label, isRight ? "right" : "wrong", step]);
         const last = this.surface.isRegression ? ["target", "step"] : ["class", "predicted", "step"];
         return { columns: [answer.x.name, answer.y.name, ...last], rows };

@@ -12,7 +12,7 @@ import { color, font } from "./theme.js";
 import { channels } from "./shades.js";
 import { classInk } from "./marks.js";
 
-const finer = 4;  // points drawn a side for one of the grid
+const finer = 3;  // points drawn a side for one of the grid
 
 export class Surface {
     constructor(answer) {
@@ -26,7 +26,8 @@ export class Surface {
     }
 
     /**
-     * A score for each class that occurs: the certainty p where it is predicted, elsewhere what the runner-up can have at
+     * A score for each class that occurs: the certainty p where it is predicted, elsewhere what the runner-up can have
+     * at
      * most, 1 − p. So the lead of the predicted class, 2p − 1, is zero at a border of two classes, and the border lies
      * where it is and not on the grid.
      */
@@ -37,36 +38,37 @@ export class Surface {
             const sure = certainty ? certainty[at] / 255 : 1;
             return value === index ? sure : sure - Math.max(0.02, 2 * sure - 1);
         }));
-        this.scores = this.scores.map((score) => blurred(score, size));
         const wide = this.wide = size * finer;
-        const fine = this.scores.map((score) => interpolated(score, size, wide));
-        this.best = new Uint8Array(wide * wide);
-        this.sure = new Float32Array(wide * wide);
-        for (let at = 0; at < wide * wide; at += 1) {
-            let [best, most] = [0, -1];
-            for (let index = 0; index < fine.length; index += 1) if (fine[index][at] > most) [best, most] = [index, fine[index][at]];
-            this.best[at] = this.present[best];
-            this.sure[at] = most;
-        }
-        // How far a class is ahead of all others: its zero line is the border. Of two classes it is the same line twice.
-        this.borderPieces = [];
-        fine.slice(0, fine.length === 2 ? 1 : fine.length).forEach((score, index) => {
-            if (fine.length < 2) return;
-            const lead = Float32Array.from(score, (value, at) => {
-                let next = 0;
-                for (let other = 0; other < fine.length; other += 1) if (other !== index && fine[other][at] > next) next = fine[other][at];
-                return value - next;
-            });
-            contour(lead, wide, wide, 0, (...piece) => this.borderPieces.push(piece));
+        const fine = this.scores.map((score) => interpolated(blurred(score, size), size, wide));
+        const count = wide * wide;
+        this.best = new Uint8Array(count);  // index in `present`
+        this.sure = new Float32Array(count);  // score of the best class
+        const next = new Float32Array(count);  // and of the one after it
+        fine.forEach((score, index) => {
+            for (let at = 0; at < count; at += 1) {
+                const value = score[at];
+                if (value > this.sure[at]) [next[at], this.sure[at], this.best[at]] = [this.sure[at], value, index];
+                else if (value > next[at]) next[at] = value;
+            }
         });
+        // How far a class is ahead of all others: its zero line is its border. Of two classes it is the same line
+        // twice.
+        this.pieces = [];  // x1, y1, x2, y2, …
+        for (let index = fine.length === 2 ? 1 : 0; index < fine.length && fine.length > 1; index += 1) {
+            const lead = fine[index];
+            for (let at = 0; at < count; at += 1) lead[at] -= this.best[at] === index ? next[at] : this.sure[at];
+            contour(lead, wide, wide, 0, (x1, y1, x2, y2) => this.pieces.push(x1, y1, x2, y2));
+        }
     }
 
     /** Class and certainty, or the value, at a place given as shares of width and height. */
     at(x, y) {
-        const [column, row] = [x, y].map((share) => Math.min(this.size - 1, Math.max(0, Math.floor(share * this.size))));
+        const [column, row] = [x, y]
+            .map((share) => Math.min(this.size - 1, Math.max(0, Math.floor(share * this.size))));
         const index = row * this.size + column;
         if (this.isRegression) return { value: this.number(this.values[index]) };
-        return { name: this.answer.classes[this.values[index]] ?? `class ${this.values[index]}`, certainty: this.certainty ? this.certainty[index] / 255 : null };
+        return { name: this.answer.classes[this.values[index]] ?? `class ${this.values[index]}`,
+            certainty: this.certainty ? this.certainty[index] / 255 : null };
     }
 
     number(byte) { return this.answer.low + (byte / 255) * (this.answer.high - this.answer.low); }
@@ -102,11 +104,12 @@ export class Surface {
 
     paintClasses() {
         this.pixels(this.wide, (data) => {
-            const inks = Object.fromEntries(this.present.map((index) => [index, channels(classInk(index))]));
+            const inks = this.present.map((index) => channels(classInk(index)));
             const floor = 1 / Math.max(2, this.answer.classes.length);
             for (let at = 0; at < this.best.length; at += 1) {
                 const sure = Math.max(0, (this.sure[at] - floor) / (1 - floor));
-                data.set(inks[this.best[at]], 4 * at);
+                const [red, green, blue] = inks[this.best[at]];
+                [data[4 * at], data[4 * at + 1], data[4 * at + 2]] = [red, green, blue];
                 data[4 * at + 3] = 255 * (0.05 + 0.38 * sure);
             }
         });
@@ -126,9 +129,10 @@ export class Surface {
     borders(context, place) {
         Object.assign(context, { strokeStyle: color("ink"), lineWidth: 1.4, globalAlpha: 0.75, lineCap: "round" });
         context.beginPath();
-        for (const [x1, y1, x2, y2] of this.borderPieces) {
-            context.moveTo(...place(x1, y1));
-            context.lineTo(...place(x2, y2));
+        const { pieces } = this;
+        for (let at = 0; at < pieces.length; at += 4) {
+            context.moveTo(...place(pieces[at], pieces[at + 1]));
+            context.lineTo(...place(pieces[at + 2], pieces[at + 3]));
         }
         context.stroke();
         Object.assign(context, { globalAlpha: 1, lineCap: "butt" });
@@ -147,14 +151,16 @@ export class Surface {
             Object.assign(context, { strokeStyle: color("ink"), lineWidth: 1, globalAlpha: 0.5 });
             context.setLineDash(at < middle ? [5, 3] : []);
             context.beginPath();
-            for (const [x1, y1, x2, y2] of pieces) { context.moveTo(...place(x1, y1)); context.lineTo(...place(x2, y2)); }
+            for (const [x1, y1, x2,
+                y2] of pieces) { context.moveTo(...place(x1, y1)); context.lineTo(...place(x2, y2)); }
             context.stroke();
             context.setLineDash([]);
             context.globalAlpha = 1;
             const spot = pieces[Math.floor(pieces.length * 0.4)];
             if (!spot || pieces.length < 6) continue;
             const [px, py] = place(spot[0], spot[1]);
-            Object.assign(context, { lineWidth: 3.5, lineJoin: "round", strokeStyle: color("surface"), fillStyle: color("ink") });
+            Object.assign(context,
+                { lineWidth: 3.5, lineJoin: "round", strokeStyle: color("surface"), fillStyle: color("ink") });
             context.strokeText(text, px, py + 4);
             context.fillText(text, px, py + 4);
         }
@@ -188,13 +194,14 @@ function blurred(grid, size) {
 function interpolated(grid, size, wide) {
     const fine = new Float32Array(wide * wide);
     // A grid point is the middle of its cell; the half cell around the outermost ones repeats them.
-    const place = (index) => Math.min(size - 1, Math.max(0, (index + 0.5) / finer - 0.5));
+    const places = Float32Array.from({ length: wide },
+        (_, index) => Math.min(size - 1, Math.max(0, (index + 0.5) / finer - 0.5)));
     for (let y = 0; y < wide; y += 1) {
-        const row = Math.min(size - 2, Math.floor(place(y)));
-        const down = place(y) - row;
+        const row = Math.min(size - 2, Math.floor(places[y]));
+        const down = places[y] - row;
         for (let x = 0; x < wide; x += 1) {
-            const column = Math.min(size - 2, Math.floor(place(x)));
-            const along = place(x) - column;
+            const column = Math.min(size - 2, Math.floor(places[x]));
+            const along = places[x] - column;
             const at = row * size + column;
             fine[y * wide + x] = (grid[at] * (1 - along) + grid[at + 1] * along) * (1 - down)
                 + (grid[at + size] * (1 - along) + grid[at + size + 1] * along) * down;

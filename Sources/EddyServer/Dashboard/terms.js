@@ -20,7 +20,8 @@ export function direction(gradient, optimizer) {
     if (gradient === 0) return "● stays: this sample does not move it";
     const rate = Number(/^sgd\((?:learningRate: )?([\d.]+(?:e-?\d+)?)/.exec(optimizer ?? "")?.[1]);
     const sense = gradient > 0 ? "▼ down" : "▲ up";
-    const size = Number.isFinite(rate) ? `, by ${number(rate)} × ${number(Math.abs(gradient))} = ${number(rate * Math.abs(gradient))}` : "";
+    const size = Number.isFinite(rate)
+        ? `, by ${number(rate)} × ${number(Math.abs(gradient))} = ${number(rate * Math.abs(gradient))}` : "";
     return `${sense}, against the gradient${size}`;
 }
 
@@ -50,10 +51,12 @@ export function parameter(seen, element, optimizer) {
             ["gradient descent", direction(gradient, optimizer)]);
         formulas.push(
             [`∂loss/∂${name} = `, upstream(`∂loss/∂${into}`), " × ", local(`∂${into}/∂${name}`)],
-            ["= ", upstream(`upstream ${factor(above)}`), " × ", local(`local ${isWeight ? `${from} ` : ""}${factor(factorHere)}`),
+            ["= ", upstream(`upstream ${factor(above)}`), " × ",
+                local(`local ${isWeight ? `${from} ` : ""}${factor(factorHere)}`),
                 " = ", result(number(gradient))]);
     }
-    const meaning = isWeight ? `weight from ${seen.meaning(layer - 1, input)} to ${seen.meaning(layer, unit)}` : `bias of ${seen.meaning(layer, unit)}`;
+    const meaning = isWeight ? `weight from ${seen.meaning(layer - 1, input)} to ${seen.meaning(layer, unit)}`
+        : `bias of ${seen.meaning(layer, unit)}`;
     return { title: name, meaning, facts, formulas };
 }
 
@@ -62,7 +65,8 @@ export function forward(seen, { layer, unit }) {
     const { sample } = seen.answer;
     if (layer < 0) {
         const name = seen.unit(layer, unit);
-        return { facts: [["as it was sent", number(sample.features[unit])], [name, number(sample.scaled[unit]), "as the network sees it, scaled"]], formulas: [] };
+        return { facts: [["as it was sent", number(sample.features[unit])],
+            [name, number(sample.scaled[unit]), "as the network sees it, scaled"]], formulas: [] };
     }
     const part = seen.layers[layer];
     const [z, h] = [seen.sum(layer, unit), seen.unit(layer, unit)];
@@ -70,10 +74,13 @@ export function forward(seen, { layer, unit }) {
     const sum = terms.reduce((total, { product }) => total + (product ?? 0), 0);
     const formulas = [];
     if (seen.hasWeights) {
-        formulas.push([`${z} = Σ W·${layer === 0 ? "x" : `h${layer}`} + b = ${number(sum)} + ${factor(part.bias[unit])} = `, result(number(part.z[unit]))]);
+        const below = layer === 0 ? "x" : `h${layer}`;
+        formulas.push([`${z} = Σ W·${below} + b = ${number(sum)} + ${factor(part.bias[unit])} = `,
+            result(number(part.z[unit]))]);
     }
     const isSoftmax = part.activation === "softmax";
-    formulas.push([`${h} = ${part.activation}(${isSoftmax ? "z" : number(part.z[unit])}) = `, result(number(part.h[unit]))]);
+    formulas.push([`${h} = ${part.activation}(${isSoftmax ? "z" : number(part.z[unit])}) = `,
+        result(number(part.h[unit]))]);
     const facts = [[z, number(part.z[unit]), "weighted sum"], [h, number(part.h[unit]), part.activation]];
     if (layer === seen.last && seen.probabilities) {
         facts.push(["probability", percent(seen.probabilities[unit]), "softmax over all outputs"]);
@@ -84,7 +91,8 @@ export function forward(seen, { layer, unit }) {
 
 /** Backward: what reaches a node, what it does with it. */
 export function backward(seen, { layer, unit }) {
-    if (!seen.isLabelled) return { facts: [], formulas: [], reason: "This sample has no label: no loss, and nothing to send back." };
+    if (!seen.isLabelled) return { facts: [], formulas: [],
+        reason: "This sample has no label: no loss, and nothing to send back." };
     const name = seen.unit(layer, unit);
     const terms = seen.outgoing(layer, unit);
     const above = layer < 0 ? seen.answer.input.gradient?.[unit] ?? null : seen.layers[layer].upstream[unit];
@@ -92,13 +100,17 @@ export function backward(seen, { layer, unit }) {
     const facts = [["upstream", number(above), `∂loss/∂${name}`]];
     if (terms.length) {
         const after = seen.last === layer + 1 ? "o" : `h${seen.mark(layer + 1)}`;
-        formulas.push([`∂loss/∂${name} = Σ W·∂loss/∂z over the ${several(terms.length, "unit")} (${after}) that it feeds = `, upstream(number(above))]);
+        const fed = `${several(terms.length, "unit")} (${after})`;
+        formulas.push([`∂loss/∂${name} = Σ W·∂loss/∂z over the ${fed} that it feeds = `, upstream(number(above))]);
     } else if (seen.isClassifier) {
         const p = seen.probabilities[unit];
         const isLabel = seen.meaning(layer, unit) === String(seen.answer.sample.label);
-        formulas.push([`∂loss/∂${name} = p − ${isLabel ? "1" : "0"} = ${number(p)} − ${isLabel ? "1, for this is the label" : "0, for this is not the label"} = `, upstream(number(above))]);
+        const target = isLabel ? "1" : "0";
+        formulas.push([`∂loss/∂${name} = p − target = ${number(p)} − ${target} = `, upstream(number(above)),
+            isLabel ? " (this is the label)" : " (this is not the label)"]);
     } else {
-        formulas.push([`∂loss/∂${name}: the slope of the ${seen.answer.lossName} loss there = `, upstream(number(above))]);
+        formulas.push([`∂loss/∂${name}: the slope of the ${seen.answer.lossName} loss there = `,
+            upstream(number(above))]);
     }
     if (layer >= 0) {
         const part = seen.layers[layer];
@@ -106,7 +118,8 @@ export function backward(seen, { layer, unit }) {
         const [slope, gradient] = [part.derivative[unit], part.gradient[unit]];
         facts.push(["local derivative", number(slope), `f′(z) of ${part.activation}: ${slopes[part.activation] ?? ""}`],
             ["gradient", number(gradient), `∂loss/∂${z}`]);
-        formulas.push([`∂loss/∂${z} = `, upstream(`upstream ${factor(above)}`), " × ", local(`local ${factor(slope)}`), " = ", result(number(gradient))]);
+        formulas.push([`∂loss/∂${z} = `, upstream(`upstream ${factor(above)}`), " × ", local(`local ${factor(slope)}`),
+            " = ", result(number(gradient))]);
     }
     return { facts, formulas, terms };
 }
@@ -117,12 +130,16 @@ export function share(seen, { layer, unit }) {
     if (error === null) return { facts: [], formulas: [], reason: "Without a label there is no error to share." };
     const name = seen.unit(layer, unit);
     const isOutput = layer === seen.last;
-    const facts = [[isOutput ? "error" : "its share of the error", number(error), isOutput ? "target − output" : "what the units it feeds hand back"]];
+    const facts = [[isOutput ? "error" : "its share of the error", number(error), isOutput ? "target − output"
+        : "what the units it feeds hand back"]];
     if (isOutput && seen.isClassifier) {
         const isLabel = seen.meaning(layer, unit) === String(seen.answer.sample.label);
-        return { facts, formulas: [[`${isLabel ? "1" : "0"} − p = ${isLabel ? "1" : "0"} − ${number(seen.probabilities[unit])} = `, result(number(error))]], ...rule(seen, layer, unit) };
+        const p = number(seen.probabilities[unit]);
+        return { facts, formulas: [[`target − p = ${isLabel ? "1" : "0"} − ${p} = `, result(number(error))]],
+            ...rule(seen, layer, unit) };
     }
-    const formulas = isOutput || layer === seen.last ? [] : [[`error share of ${name} = Σ of its parts = `, result(number(error))]];
+    const formulas = isOutput || layer === seen.last ? []
+        : [[`error share of ${name} = Σ of its parts = `, result(number(error))]];
     return { facts, formulas, ...rule(seen, layer, unit) };
 }
 
@@ -130,8 +147,10 @@ function rule(seen, layer, unit) {
     if (layer < 0 || !seen.hasWeights) return {};
     const { isMixed, shares } = seen.shares(layer, unit);
     const error = seen.layers[layer].errorShare[unit];
-    const note = isMixed ? "shared by |w·a| / Σ |w·a|: contributions of both signs partly cancel" : "shared by w·a / Σ w·a";
-    return { note, terms: seen.incoming(layer, unit).map((term, index) => ({ ...term, share: shares[index], part: shares[index] * error })) };
+    const note = isMixed ? "shared by |w·a| / Σ |w·a|: contributions of both signs partly cancel"
+        : "shared by w·a / Σ w·a";
+    return { note, terms: seen.incoming(layer, unit)
+        .map((term, index) => ({ ...term, share: shares[index], part: shares[index] * error })) };
 }
 
 /** The loss itself. */
@@ -139,12 +158,15 @@ export function loss(seen) {
     const { answer } = seen;
     const { label } = answer.sample;
     if (!seen.isClassifier) {
-        return { title: "loss", meaning: `${answer.lossName} loss, on the scaled target`, facts: [["loss", number(answer.loss)], ["label", String(label)], ["prediction", number(answer.prediction)]], formulas: [] };
+        return { title: "loss", meaning: `${answer.lossName} loss, on the scaled target`,
+            facts: [["loss", number(answer.loss)], ["label", String(label)], ["prediction", number(answer.prediction)]],
+            formulas: [] };
     }
     const p = Math.exp(-answer.loss);
     return {
         title: "loss", meaning: "the surprise of the label: rarer things surprise more",
-        facts: [["loss", `${number(answer.loss)} nats`, `${number(answer.bits)} bits`], ["label", String(label)], ["its probability", percent(p)]],
+        facts: [["loss", `${number(answer.loss)} nats`, `${number(answer.bits)} bits`], ["label", String(label)],
+            ["its probability", percent(p)]],
         formulas: [[`loss = −ln p(${label}) = −ln ${number(p)} = `, result(`${number(answer.loss)} nats`)]],
     };
 }

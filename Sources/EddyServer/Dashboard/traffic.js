@@ -46,7 +46,7 @@ export class TrafficView {
 
     update() {
         const { stream } = this.app.latest;
-        this.panel.setEmpty(stream ? null : "The server reports on its stream once a second; the first report is awaited.");
+        this.panel.setEmpty(stream ? null : "The server reports on its stream once a second; the first is awaited.");
         if (!stream) return;
         const { paused } = this.app;
         if (!paused || !this.shown) this.shown = this.rates;

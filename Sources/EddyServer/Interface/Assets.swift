@@ -47,6 +47,7 @@ enum Assets {
     /// The files beside index.html, each read when the routes are made.
     private static let parts: [(name: String, bytes: @Sendable () -> [UInt8])] = [
         ("app.js", { PackageResources.app_js }),
+        ("arrangement.js", { PackageResources.arrangement_js }),
         ("canvas.js", { PackageResources.canvas_js }),
         ("chart.js", { PackageResources.chart_js }),
         ("confusion.js", { PackageResources.confusion_js }),

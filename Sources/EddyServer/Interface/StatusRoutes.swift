@@ -1,4 +1,4 @@
-// For those who watch the server rather than the learner: health, readiness, Prometheus.
+// For those who watch the server rather than the learner: health, readiness, Prometheus, and what may be asked.
 
 import Eddy
 import Foundation
@@ -17,6 +17,9 @@ struct StatusRoutes: Sendable {
             .get("/readyz", isPublic: true) { _ in
                 // It listens before it serves, and answers nothing any more when it stops: who gets here is served.
                 .json(Health(status: "ready", step: await side.session.sampleCounts.learned))
+            },
+            .get("/openapi.json", isPublic: true) { _ in
+                WebResponse(type: "application/json", cache: "no-cache", ByteBuffer(bytes: PackageResources.openapi_json))
             },
             .get("/metrics") { _ in
                 WebResponse(
