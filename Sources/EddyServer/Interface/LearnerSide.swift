@@ -28,11 +28,11 @@ struct LearnerSide: Sendable {
         return await aside { LayersReport(learner, sample: newest) }
     }
 
-    func report(subscribers: [StreamReport.Subscribers]) async -> StreamReport {
+    func report(_ tallies: [StreamTally]) async -> StreamReport {
         let time = Date().timeIntervalSince1970
         let seen = await session.withObservations { StreamReport.Seen($0, time: time) } ?? StreamReport.Seen()
         return StreamReport(
-            await session.sampleCounts, seen, activity, tcp: feed.connectionCount, subscribers: subscribers, time: time)
+            await session.sampleCounts, seen, activity, tcp: feed.connectionCount, tallies: tallies, time: time)
     }
 
     /// A copy of the learner.

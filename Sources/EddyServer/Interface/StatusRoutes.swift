@@ -50,14 +50,14 @@ struct StatusRoutes: Sendable {
         text.sample("eddy_connections", Double(side.feed.connectionCount), ["side": "feed"])
         text.sample("eddy_connections", Double(connections()), ["side": "web"])
         text.family("eddy_subscribers", .gauge, "Subscribers of a stream.")
-        let subscribers = streams.subscribers
-        for stream in subscribers { text.sample("eddy_subscribers", Double(stream.count), ["stream": stream.stream]) }
+        let tallies = streams.tallies
+        for stream in tallies { text.sample("eddy_subscribers", Double(stream.subscribers), ["stream": stream.stream]) }
         text.family("eddy_messages_total", .counter, "Messages sent to the subscribers of a stream.")
-        for stream in subscribers {
+        for stream in tallies {
             text.sample("eddy_messages_total", Double(stream.delivered), ["stream": stream.stream])
         }
         text.family("eddy_messages_missed_total", .counter, "What subscribers of a stream were too slow for.")
-        for stream in subscribers {
+        for stream in tallies {
             text.sample("eddy_messages_missed_total", Double(stream.missed), ["stream": stream.stream])
         }
         text.one("process_start_time_seconds", .gauge, "When the server started, in seconds since 1970.", side.started)

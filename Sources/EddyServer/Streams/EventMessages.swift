@@ -90,19 +90,17 @@ struct LayersReport: Encodable, Sendable {
 }
 
 extension SharedMessages<Events> {
+    /// - Parameter tallies: of all streams, of which the last is this one.
     static func events(
-        _ side: LearnerSide, streams: @escaping @Sendable () -> [StreamReport.Subscribers],
-        on executor: any TaskExecutor
-    )
-        -> SharedMessages
-    {
+        _ side: LearnerSide, tallies: [StreamTally], on executor: any TaskExecutor
+    ) -> SharedMessages {
         let session = side.session
         return SharedMessages(
-            on: executor, misses: { $0.loss?.window.missed ?? 0 },
+            on: executor, tally: tallies[tallies.count - 1], misses: { $0.loss?.window.missed ?? 0 },
             present: {
                 Events(
                     model: await side.description(), loss: await LossReport.present(session),
-                    layers: await side.layers(), stream: await side.report(subscribers: streams()))
+                    layers: await side.layers(), stream: await side.report(tallies))
             },
             encode: { $0.messages },
             source: { publish in
@@ -119,7 +117,7 @@ extension SharedMessages<Events> {
                         var told = await side.description().identity
                         var rate = StepRate()
                         for await _ in AsyncTimerSequence(interval: .seconds(1), clock: .continuous) {
-                            var report = await side.report(subscribers: streams())
+                            var report = await side.report(tallies)
                             report.samplesPerSecond = rate.advance(to: report.step) ?? 0
                             var events = Events(stream: report)
                             let description = await side.description()

@@ -125,10 +125,10 @@ struct LossReports: AsyncSequence, Sendable {
 extension SharedMessages<LossReport> {
     /// Windows of losses.
     static func losses(
-        _ session: LearningSession, unit: LossUnit, rate: Int, on executor: any TaskExecutor
+        _ session: LearningSession, unit: LossUnit, rate: Int, tally: StreamTally, on executor: any TaskExecutor
     ) -> SharedMessages {
         SharedMessages(
-            on: executor, misses: { $0.window.missed }, present: { await LossReport.present(session) },
+            on: executor, tally: tally, misses: { $0.window.missed }, present: { await LossReport.present(session) },
             encode: { [.text(WebJSON.encode(LossMessage($0, unit: unit)))] },
             source: { publish in for await report in LossReport.reports(session, rate: rate) { publish(report) } })
     }
@@ -136,9 +136,11 @@ extension SharedMessages<LossReport> {
 
 extension SharedMessages<LossSeries> {
     /// Every sample's loss.
-    static func everyLoss(_ session: LearningSession, unit: LossUnit, on executor: any TaskExecutor) -> SharedMessages {
+    static func everyLoss(
+        _ session: LearningSession, unit: LossUnit, tally: StreamTally, on executor: any TaskExecutor
+    ) -> SharedMessages {
         SharedMessages(
-            on: executor, misses: { Int($0.missed) }, encode: { [.text(json($0, unit: unit))] },
+            on: executor, tally: tally, misses: { Int($0.missed) }, encode: { [.text(json($0, unit: unit))] },
             source: { publish in for await series in session.everyLoss.paced(.seconds(1) / 30) { publish(series) } })
     }
 

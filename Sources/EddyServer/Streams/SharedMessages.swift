@@ -10,11 +10,27 @@
 import Eddy
 import Synchronization
 
-/// What subscribers of a stream were sent, and what not because they were slow.
-struct StreamTally: Sendable {
-    var subscribers: Int
-    var delivered: Int
-    var missed: Int
+/// How many listen to a stream, what they were sent, and what not because they were slow.
+final class StreamTally: Sendable {
+    /// As it is asked for, such as `/losses`.
+    let stream: String
+    private let listening = Atomic(0)
+    private let sent = Atomic(0)
+    private let lost = Atomic(0)
+
+    init(_ stream: String) { self.stream = stream }
+
+    var subscribers: Int { listening.load(ordering: .relaxed) }
+    var delivered: Int { sent.load(ordering: .relaxed) }
+    var missed: Int { lost.load(ordering: .relaxed) }
+
+    fileprivate func enter() { listening.add(1, ordering: .relaxed) }
+    fileprivate func leave() { listening.subtract(1, ordering: .relaxed) }
+
+    fileprivate func count(delivered: Int, missed: Int) {
+        sent.add(delivered, ordering: .relaxed)
+        lost.add(missed, ordering: .relaxed)
+    }
 }
 
 /// A stream's messages, for any number of subscribers.
@@ -34,8 +50,7 @@ final class SharedMessages<Value: Mergeable>: AsyncSequence, Sendable {
 
     private let broadcast = Broadcast<Encoded<Value>>()
     private let state = Mutex(State())
-    private let delivered = Atomic(0)
-    private let missed = Atomic(0)
+    private let tally: StreamTally
     private let executor: any TaskExecutor
     private let present: @Sendable () async -> Value?
     private let source: Source
@@ -43,28 +58,24 @@ final class SharedMessages<Value: Mergeable>: AsyncSequence, Sendable {
     private let misses: @Sendable (Value) -> Int
 
     /// - Parameters:
+    ///   - tally: where it counts, beside other forms of the same stream.
     ///   - misses: how much of a stream a subscriber's value did not bring in its own message.
     ///   - present: where things stand, for who comes late; nil where there is nothing to say yet.
     ///   - encode: one message, or several in order.
     ///   - source: runs while somebody listens, begun anew each time somebody begins to.
     init(
-        on executor: any TaskExecutor, misses: @escaping @Sendable (Value) -> Int = { _ in 0 },
+        on executor: any TaskExecutor, tally: StreamTally, misses: @escaping @Sendable (Value) -> Int = { _ in 0 },
         present: @escaping @Sendable () async -> Value? = { nil },
         encode: @escaping @Sendable (Value) -> [WebMessage], source: @escaping Source
     ) {
-        (self.executor, self.misses, self.present) = (executor, misses, present)
-        (self.encode, self.source) = (encode, source)
-    }
-
-    var tally: StreamTally {
-        StreamTally(
-            subscribers: state.withLock { $0.subscribers }, delivered: delivered.load(ordering: .relaxed),
-            missed: missed.load(ordering: .relaxed))
+        (self.executor, self.tally, self.misses) = (executor, tally, misses)
+        (self.present, self.encode, self.source) = (present, encode, source)
     }
 
     func makeAsyncIterator() -> Iterator { Iterator(Subscription(self)) }
 
     private func enter() {
+        tally.enter()
         state.withLock { state in
             state.subscribers += 1
             guard state.pump == nil else { return }
@@ -79,6 +90,7 @@ final class SharedMessages<Value: Mergeable>: AsyncSequence, Sendable {
     }
 
     private func leave() {
+        tally.leave()
         state.withLock { state in
             state.subscribers -= 1
             guard state.subscribers == 0 else { return }
@@ -131,8 +143,7 @@ final class SharedMessages<Value: Mergeable>: AsyncSequence, Sendable {
 
         func messages(_ element: Encoded<Value>) -> ArraySlice<WebMessage> {
             let messages = element.messages(shared.encode)
-            shared.delivered.add(messages.count, ordering: .relaxed)
-            shared.missed.add(shared.misses(element.value), ordering: .relaxed)
+            shared.tally.count(delivered: messages.count, missed: shared.misses(element.value))
             return messages[...]
         }
 

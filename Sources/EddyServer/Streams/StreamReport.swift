@@ -73,8 +73,7 @@ struct StreamReport: Encodable, Sendable {
     var residuals: Residuals?
 
     init(
-        _ counts: SampleCounts, _ seen: Seen, _ activity: FeedActivity, tcp: Int, subscribers: [Subscribers],
-        time: Double
+        _ counts: SampleCounts, _ seen: Seen, _ activity: FeedActivity, tcp: Int, tallies: [StreamTally], time: Double
     ) {
         self.time = time
         step = counts.learned
@@ -82,7 +81,9 @@ struct StreamReport: Encodable, Sendable {
         queue = activity.queue
         self.counts = ModelDescription.Counts(counts)
         latestRejections = counts.latestRejections.map { ModelDescription.Rejection($0) }
-        self.subscribers = subscribers
+        subscribers = tallies.map {
+            Subscribers(stream: $0.stream, count: $0.subscribers, delivered: $0.delivered, missed: $0.missed)
+        }
         (rejections, largestLosses) = (seen.rejections, seen.largestLosses)
         (confusion, residuals) = (seen.confusion, seen.residuals)
         let (times, now) = (activity.latency, FeedActivity.time())

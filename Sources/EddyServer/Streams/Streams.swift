@@ -12,28 +12,22 @@ final class Streams: Sendable {
     private let packedWeights: SharedMessages<WeightReport>
     /// `/events`.
     let events: SharedMessages<Events>
-    private let tallies: @Sendable () -> [StreamReport.Subscribers]
+    /// Who listens, and what they had no time for.
+    let tallies: [StreamTally]
 
     init(_ side: LearnerSide, on executor: any TaskExecutor) {
         let session = side.session
-        losses = .losses(session, unit: .nats, rate: 30, on: executor)
-        lossesInBits = .losses(session, unit: .bits, rate: 30, on: executor)
-        everyLoss = .everyLoss(session, unit: .nats, on: executor)
-        everyLossInBits = .everyLoss(session, unit: .bits, on: executor)
-        weights = .weights(session, isPacked: false, on: executor)
-        packedWeights = .weights(session, isPacked: true, on: executor)
-        tallies = { [losses, lossesInBits, everyLoss, everyLossInBits, weights, packedWeights] in
-            [
-                .init("/losses", [losses.tally, lossesInBits.tally]),
-                .init("/losses?every=sample", [everyLoss.tally, everyLossInBits.tally]),
-                .init("/weights", [weights.tally, packedWeights.tally]),
-            ]
-        }
-        events = .events(side, streams: tallies, on: executor)
+        let (losses, everyLoss) = (StreamTally("/losses"), StreamTally("/losses?every=sample"))
+        let (weights, events) = (StreamTally("/weights"), StreamTally("/events"))
+        tallies = [losses, everyLoss, weights, events]
+        self.losses = .losses(session, unit: .nats, rate: 30, tally: losses, on: executor)
+        lossesInBits = .losses(session, unit: .bits, rate: 30, tally: losses, on: executor)
+        self.everyLoss = .everyLoss(session, unit: .nats, tally: everyLoss, on: executor)
+        everyLossInBits = .everyLoss(session, unit: .bits, tally: everyLoss, on: executor)
+        self.weights = .weights(session, isPacked: false, tally: weights, on: executor)
+        packedWeights = .weights(session, isPacked: true, tally: weights, on: executor)
+        self.events = .events(side, tallies: tallies, on: executor)
     }
-
-    /// Who listens, and what they had no time for.
-    var subscribers: [StreamReport.Subscribers] { tallies() + [.init("/events", [events.tally])] }
 
     /// Ends all of them, and waits until nothing of them runs any more.
     func finish() async {
@@ -66,14 +60,6 @@ final class Streams: Sendable {
         case "binary": return packedWeights
         case .some(let other): throw WebError(.badRequest, "format=\(other): expected json or binary")
         }
-    }
-}
-
-extension StreamReport.Subscribers {
-    init(_ stream: String, _ tallies: [StreamTally]) {
-        self.init(
-            stream: stream, count: tallies.reduce(0) { $0 + $1.subscribers },
-            delivered: tallies.reduce(0) { $0 + $1.delivered }, missed: tallies.reduce(0) { $0 + $1.missed })
     }
 }
 

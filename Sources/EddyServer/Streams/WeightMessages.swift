@@ -59,9 +59,9 @@ extension SharedMessages<WeightReport> {
     /// Weights and norms, at most 2 a second.
     ///
     /// - Parameter isPacked: all numbers in binary, rather than JSON.
-    static func weights(_ session: LearningSession, isPacked: Bool, on executor: any TaskExecutor) -> SharedMessages {
+    static func weights(_ session: LearningSession, isPacked: Bool, tally: StreamTally, on executor: any TaskExecutor) -> SharedMessages {
         SharedMessages(
-            on: executor, misses: { $0.missed },
+            on: executor, tally: tally, misses: { $0.missed },
             present: {
                 let snapshot = await session.snapshot()
                 return snapshot.layers.isEmpty ? nil : WeightReport(snapshot: snapshot)
