@@ -59,3 +59,29 @@ struct LabelReader: Sendable {
         return ["nan", "inf", "infinity"].contains(String(bare))
     }
 }
+
+extension Label {
+    /// A label as the formats read it: a decimal number, else the name of a class; none where the text is empty.
+    ///
+    ///     try Label(parsing: "setosa")  // .text("setosa")
+    ///
+    /// - Throws: ``SampleError`` for a name that cannot be one.
+    public init(parsing text: String) throws(SampleError) {
+        var reader = LabelReader()
+        let bytes = Array(text.utf8)
+        self = try bytes.withUnsafeBufferPointer { bytes throws(SampleError) in try reader.read(bytes) }
+    }
+}
+
+extension Sample {
+    /// A feature as the formats read it: a decimal number and nothing else; nil for other text.
+    ///
+    ///     Sample.feature(parsing: "-1.5e3")  // -1500
+    public static func feature(parsing text: String) -> Float? {
+        let bytes = Array(text.utf8)
+        return bytes.withUnsafeBufferPointer { bytes in
+            guard let start = bytes.baseAddress else { return nil }
+            return try? DecimalNumber.parse(start, count: bytes.count).get()
+        }
+    }
+}

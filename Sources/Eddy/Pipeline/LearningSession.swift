@@ -68,15 +68,23 @@ public actor LearningSession {
     // MARK: Learning
 
     /// Predicts, scores and learns every sample of a chunk, in order.
+    ///
+    /// - Parameters:
+    ///   - lines: where each sample stood in its source, for the list of rejections; by its place in the chunk if empty.
+    ///   - source: who sent it, for the same.
     @discardableResult
-    public func learn(_ chunk: SampleChunk) -> StepChunk {
+    public func learn(_ chunk: SampleChunk, lines: [Int] = [], source: String? = nil) -> StepChunk {
         if learner.network == nil { learner.expectedInputs = schema.current?.inputs.count }
         let steps = learner.learn(chunk)
         if steps.stepsBefore == 0, steps.learned > 0 { _ = schema.claim(Schema(inputs: chunk.inputs)) }
         counts.learned += UInt64(steps.learned)
         counts.predicted += UInt64(steps.predicted)
         counts.rejected += UInt64(steps.rejections.count)
-        for rejection in steps.rejections { counts.note(rejection.error, source: nil) }
+        for (index, error) in steps.rejections {
+            var error = error
+            if !lines.isEmpty { error.line = lines[index] }
+            counts.note(error, source: source)
+        }
         observations?.update(chunk, steps, learner, time: clock())
         publish(steps)
         return steps
@@ -140,7 +148,10 @@ public actor LearningSession {
 
     // MARK: Looking
 
-    /// Samples so far, by what became of them.
+    /// Samples learned since the model began, also before it was loaded.
+    public var step: UInt64 { learner.step }
+
+    /// Samples since this session began, by what became of them.
     public var sampleCounts: SampleCounts { counts }
 
     /// Weights, norms and metrics at this moment: a copy, made when asked for.

@@ -59,13 +59,14 @@ public struct Snapshot: Sendable, Codable {
     /// weights.
     public var parameterHash: UInt64? {
         guard let first = layers.first, !first.weights.isEmpty else { return nil }
-        return ParameterHash.hash(
-            layers.lazy.flatMap { layer in
-                let columns = (0..<layer.outputs).lazy.flatMap { output in
-                    (0..<layer.inputs).lazy.map { layer.weights[$0 * layer.outputs + output] }
-                }
-                return [Array(columns), layer.bias].joined()
-            })
+        var hash = ParameterHash()
+        for layer in layers {
+            for output in 0..<layer.outputs {
+                for input in 0..<layer.inputs { hash.add(layer.weights[input * layer.outputs + output]) }
+            }
+            for value in layer.bias { hash.add(value) }
+        }
+        return hash.value
     }
 }
 

@@ -48,10 +48,10 @@ public final class FeedActivity: Sendable {
     func closeWebSocket() { sockets.subtract(1, ordering: .relaxed) }
 
     func learn(
-        _ chunk: SampleChunk, with session: LearningSession, arrived: ContinuousClock.Instant
+        _ chunk: DecodedChunk, from source: String, with session: LearningSession, arrived: ContinuousClock.Instant
     ) async -> StepChunk {
         waiting.add(1, ordering: .relaxed)
-        let steps = await session.learn(chunk)
+        let steps = await session.learn(chunk.samples, lines: chunk.lines, source: source)
         waiting.subtract(1, ordering: .relaxed)
         if steps.learned > 0 {
             let now = ContinuousClock.now
@@ -140,7 +140,7 @@ struct FeedConversation: Sendable {
 
     private mutating func process(_ chunk: DecodedChunk, arrived: ContinuousClock.Instant) async {
         guard !chunk.isEmpty else { return }
-        let steps = await activity.learn(chunk.samples, with: session, arrived: arrived)
+        let steps = await activity.learn(chunk, from: source, with: session, arrived: arrived)
         let rejected = chunk.events.compactMap { event in
             if case .rejected(let error) = event.kind { error } else { nil }
         }

@@ -17,8 +17,15 @@ struct LearnerSide: Sendable {
 
     /// - Parameter withHash: whether to tell the hash of the weights, which takes a copy of them.
     func description(withHash: Bool = false) async -> ModelDescription {
-        ModelDescription(
-            await session.snapshot(withWeights: withHash), configuration, started: started, feed: feedAddress,
+        let snapshot = await session.snapshot(withWeights: withHash)
+        let hash: UInt64?
+        if withHash, snapshot.parameterCount > 100_000 {
+            hash = await aside { snapshot.parameterHash }
+        } else {
+            hash = snapshot.parameterHash
+        }
+        return ModelDescription(
+            snapshot, configuration, hash: hash, started: started, feed: feedAddress,
             connections: feed.connectionCount)
     }
 
@@ -32,7 +39,8 @@ struct LearnerSide: Sendable {
         let time = Date().timeIntervalSince1970
         let seen = await session.withObservations { StreamReport.Seen($0, time: time) } ?? StreamReport.Seen()
         return StreamReport(
-            await session.sampleCounts, seen, activity, tcp: feed.connectionCount, tallies: tallies, time: time)
+            step: await session.step, await session.sampleCounts, seen, activity, tcp: feed.connectionCount,
+            tallies: tallies, time: time)
     }
 
     /// A copy of the learner.
@@ -54,7 +62,7 @@ struct LearnerSide: Sendable {
         }
     }
 
-    private func aside<Answer: Sendable>(_ work: @escaping @Sendable () -> Answer) async -> Answer {
+    func aside<Answer: Sendable>(_ work: @escaping @Sendable () -> Answer) async -> Answer {
         await Task(executorPreference: globalConcurrentExecutor, operation: work).value
     }
 }

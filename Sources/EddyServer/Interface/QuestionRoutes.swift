@@ -70,52 +70,62 @@ struct QuestionRoutes: Sendable {
                 observations.history.rows(by: axis, from: from, to: to, points: points), by: axis,
                 unit: task == .regression ? "squared units" : "nats", observations.history, now: now)
         }
-        return .json(history)
+        return try await side.ask { .json(history) }  // ten thousand rows take some time to write down
     }
 
     // MARK: Explanations
 
     private func explain(_ request: WebRequest) async throws -> WebResponse {
-        let learner = try await side.learner()
-        let (features, label, step) = try await sample(request)
+        let question = try question(request)
         let element = request.query["of"]
         let paths = try whole(request, "paths", 1...Explanation.pathLimit) ?? 50
-        return .json(
-            try await side.ask {
-                try learner.explain(features, label: label, sampleStep: step, of: element, pathLimit: paths)
-            })
+        let learner = try await side.learner()
+        let (features, label, step) = try await sample(question)
+        return try await side.ask {
+            .json(try learner.explain(features, label: label, sampleStep: step, of: element, pathLimit: paths))
+        }
     }
 
-    /// The sample that is asked about: given whole, by its step, or the newest.
-    private func sample(_ request: WebRequest) async throws -> ([Float], Label, UInt64?) {
-        if let text = request.query["features"] {
-            let features = try text.split(separator: ",", omittingEmptySubsequences: false).map {
-                cell throws(WebError) in
-                let cell = cell.trimmingCharacters(in: .whitespaces)
-                guard let value = Float(cell), value.isFinite else {
-                    throw WebError(
-                        .badRequest, "features: expected numbers with commas between them, got \(cell.prefix(40))")
-                }
-                return value
-            }
-            guard let label = request.query["label"], !label.isEmpty else { return (features, .none, nil) }
-            return (features, Float(label).map { .number($0) } ?? .text(label), nil)
-        }
-        let wanted = try whole(request, "step", 1...Int.max)
-        if wanted == nil, let name = request.query["sample"], name != "last" {
+    /// Which sample is asked about.
+    private enum Question {
+        case whole([Float], Label)
+        case step(UInt64)
+        case newest
+    }
+
+    private func question(_ request: WebRequest) throws(WebError) -> Question {
+        let step = try whole(request, "step", 1...Int.max)
+        if let name = request.query["sample"], name != "last" {
             throw WebError(.badRequest, "sample=\(name.prefix(40)): expected last, or step=N, or features=…")
         }
-        let found =
-            await side.session.withObservations { observations in
-                if let wanted { return observations.sample(step: UInt64(wanted)) }
-                return observations.recent.count > 0 ? observations.recent.sample(age: 0) : nil
-            } ?? nil
-        guard let found, !found.features.isEmpty else {
-            throw WebError(
-                .notFound,
-                wanted.map { "sample \($0) is not in hand any more: the newest and those of the largest losses are" }
-                    ?? "no sample is in hand: none was learned since the server started")
+        let label: Label
+        do { label = try Label(parsing: request.query["label"] ?? "") } catch {
+            throw WebError(.badRequest, "\(error)")
         }
+        guard let text = request.query["features"] else { return step.map { .step(UInt64($0)) } ?? .newest }
+        let features = try text.split(separator: ",", omittingEmptySubsequences: false).map { cell throws(WebError) in
+            let cell = cell.trimmingCharacters(in: .whitespaces)
+            guard let value = Sample.feature(parsing: cell) else {
+                throw WebError(.badRequest, "features: expected numbers with commas between, got \(cell.prefix(40))")
+            }
+            return value
+        }
+        return .whole(features, label)
+    }
+
+    private func sample(_ question: Question) async throws -> ([Float], Label, UInt64?) {
+        let found: ObservedSample?
+        let absence: String
+        switch question {
+        case .whole(let features, let label): return (features, label, nil)
+        case .step(let step):
+            found = await side.session.withObservations { $0.sample(step: step) } ?? nil
+            absence = "sample \(step) is not in hand any more: the newest and those of the largest losses are"
+        case .newest:
+            found = await side.session.withObservations { $0.recent.count > 0 ? $0.recent.sample(age: 0) : nil } ?? nil
+            absence = "no sample is in hand: none was learned since the server started"
+        }
+        guard let found, !found.features.isEmpty else { throw WebError(.notFound, absence) }
         return (found.features, found.label, found.step)
     }
 

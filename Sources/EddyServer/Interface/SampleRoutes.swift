@@ -70,6 +70,9 @@ struct SampleRoutes: Sendable {
     }
 
     private func options(for request: WebRequest) throws(WebError) -> FeedOptions {
+        if let coding = request.headers.first(name: "content-encoding"), coding.lowercased() != "identity" {
+            throw WebError(.unsupportedMediaType, "content-encoding \(coding.prefix(40)): expected none")
+        }
         var options = options
         options.token = nil  // the request has shown it
         if let name = request.query["format"] {
@@ -94,11 +97,12 @@ struct SampleRoutes: Sendable {
 
     // MARK: Predicting
 
-    /// The longest body of questions.
+    /// The longest body of questions, and the most lines in it.
     private static let questionBytes = 1 << 20
+    private static let questionLimit = 10_000
 
-    private struct Answer: Encodable {
-        enum Value: Encodable {
+    private struct Answer: Encodable, Sendable {
+        enum Value: Encodable, Sendable {
             case number(Float)
             case name(String)
 
@@ -117,7 +121,7 @@ struct SampleRoutes: Sendable {
         var error: String?
     }
 
-    private struct Answers: Encodable {
+    private struct Answers: Encodable, Sendable {
         var step: UInt64
         var predictions: [Answer]
     }
@@ -125,25 +129,30 @@ struct SampleRoutes: Sendable {
     /// What the learner says of samples, changing nothing. A label is ignored.
     private func predict(_ request: WebRequest) async throws -> WebResponse {
         let options = try options(for: request)
-        let step = await session.sampleCounts.learned
+        let step = await session.step
         guard step > 0 else { throw WebError(.conflict, "nothing has been learned yet: send labelled samples first") }
         let body = try await request.body.collect(limit: SampleRoutes.questionBytes)
         var decoder = SampleDecoder(
             format: options.format, label: options.label, schema: session.schema, lineLimit: options.lineLimit)
         var rest = Array(body.readableBytesView)[...]
         var answers: [Answer] = []
-        let limit = await session.chunkLimit
+        let limit = min(1000, await session.chunkLimit)
         while !rest.isEmpty {
             let before = rest.count
             await answer(decoder.decode(&rest, limit: limit), &answers)
             if rest.count == before { break }  // foreign bytes are not taken
+            if answers.count > SampleRoutes.questionLimit {
+                throw WebError(.payloadTooLarge, "more than \(SampleRoutes.questionLimit) lines")
+            }
         }
         await answer(decoder.finish(), &answers)
         if answers.isEmpty { throw WebError(.badRequest, "expected samples, one a line, got an empty body") }
         if answers.allSatisfy({ $0.error != nil }) {
             throw WebError(.badRequest, "no line is a sample: \(answers[0].error ?? "")")
         }
-        return .json(Answers(step: step, predictions: answers))
+        let reply = Answers(step: step, predictions: answers)
+        // The longest takes some time to write down, which others need not wait for.
+        return await Task(executorPreference: globalConcurrentExecutor) { .json(reply) }.value
     }
 
     private func answer(_ chunk: DecodedChunk, _ answers: inout [Answer]) async {

@@ -12,14 +12,15 @@ struct StatusRoutes: Sendable {
     var all: [WebRoute] {
         [
             .get("/healthz", isPublic: true) { _ in
-                .json(Health(status: "ok", step: await side.session.sampleCounts.learned))
+                .json(Health(status: "ok", step: await side.session.step))
             },
             .get("/readyz", isPublic: true) { _ in
                 // It listens before it serves, and answers nothing any more when it stops: who gets here is served.
-                .json(Health(status: "ready", step: await side.session.sampleCounts.learned))
+                .json(Health(status: "ready", step: await side.session.step))
             },
             .get("/openapi.json", isPublic: true) { _ in
-                WebResponse(type: "application/json", cache: "no-cache", ByteBuffer(bytes: PackageResources.openapi_json))
+                WebResponse(
+                    type: "application/json", cache: "no-cache", ByteBuffer(bytes: PackageResources.openapi_json))
             },
             .get("/metrics") { _ in
                 WebResponse(

@@ -69,7 +69,10 @@ struct ModelDescription: Encodable, Sendable {
     var meanLoss: Double
     var recentLoss: Double
 
-    init(_ snapshot: Snapshot, _ configuration: Configuration, started: Double, feed: Address, connections: Int) {
+    init(
+        _ snapshot: Snapshot, _ configuration: Configuration, hash: UInt64?, started: Double, feed: Address,
+        connections: Int
+    ) {
         self.started = started
         step = snapshot.step
         task = snapshot.task?.rawValue
@@ -77,7 +80,7 @@ struct ModelDescription: Encodable, Sendable {
         inputs = snapshot.schema?.inputs
         label = snapshot.schema?.label
         parameters = snapshot.parameterCount
-        parameterHash = snapshot.parameterHash.map { String($0, radix: 16) }
+        parameterHash = hash.map { String($0, radix: 16) }
         layers =
             snapshot.layers.isEmpty
             ? nil

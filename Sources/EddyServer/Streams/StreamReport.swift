@@ -73,10 +73,11 @@ struct StreamReport: Encodable, Sendable {
     var residuals: Residuals?
 
     init(
-        _ counts: SampleCounts, _ seen: Seen, _ activity: FeedActivity, tcp: Int, tallies: [StreamTally], time: Double
+        step: UInt64, _ counts: SampleCounts, _ seen: Seen, _ activity: FeedActivity, tcp: Int, tallies: [StreamTally],
+        time: Double
     ) {
         self.time = time
-        step = counts.learned
+        self.step = step
         connections = Connections(tcp: tcp, websocket: activity.webSockets)
         queue = activity.queue
         self.counts = ModelDescription.Counts(counts)

@@ -59,7 +59,9 @@ extension SharedMessages<WeightReport> {
     /// Weights and norms, at most 2 a second.
     ///
     /// - Parameter isPacked: all numbers in binary, rather than JSON.
-    static func weights(_ session: LearningSession, isPacked: Bool, tally: StreamTally, on executor: any TaskExecutor) -> SharedMessages {
+    static func weights(_ session: LearningSession, isPacked: Bool, tally: StreamTally, on executor: any TaskExecutor)
+        -> SharedMessages
+    {
         SharedMessages(
             on: executor, tally: tally, misses: { $0.missed },
             present: {

@@ -130,7 +130,9 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler {
             if unanswered.first != .HEAD, content.readableBytes > 0 {
                 context.write(wrapOutboundOut(.body(.byteBuffer(content))), promise: nil)
             }
-            end(context, promise)
+            // A HEAD of what would be chunked has no last chunk either.
+            let hasEnd = unanswered.first != .HEAD || head.headers.contains(name: "content-length")
+            end(context, promise, isWritten: hasEnd)
         case .proceed:
             context.write(
                 wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: promise)
@@ -150,8 +152,12 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    private func end(_ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?) {
-        context.write(wrapOutboundOut(.end(nil)), promise: promise)
+    private func end(_ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?, isWritten: Bool = true) {
+        if isWritten {
+            context.write(wrapOutboundOut(.end(nil)), promise: promise)
+        } else {
+            promise?.succeed()
+        }
         if !unanswered.isEmpty { unanswered.removeFirst() }
         if unanswered.isEmpty { head?.set(limits.idle) }
     }

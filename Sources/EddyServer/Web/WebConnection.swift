@@ -169,11 +169,14 @@ final class WebConnection: Sendable {
     ) async throws -> Bool {
         var response = WebResponse(type: "text/event-stream", cache: "no-cache", ByteBuffer())
         response.headers.add(name: "X-Accel-Buffering", value: "no")  // or a proxy would keep events back
-        if head.method == .HEAD { return try await send(response, head, body, outbound) }
         let isLast =
             !(await body.drain(limit: server.limits.drainBytes)) || !goesOn(after: head) || head.version == .http1_0
         if isLast { response.headers.add(name: "Connection", value: "close") }
         let begin = HTTPResponseHead(version: head.version, status: response.status, headers: response.headers)
+        if head.method == .HEAD {
+            try await outbound.write(.response(begin, ByteBuffer()))
+            return !isLast
+        }
         try await outbound.write(.begin(begin, heartbeat: ServerSentEvents.heartbeat))
         try await outbound.write(.chunk(ServerSentEvents.greeting))
         do {
