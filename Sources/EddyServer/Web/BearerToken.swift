@@ -27,7 +27,7 @@ public struct BearerToken: Sendable {
         do { text = try String(contentsOfFile: file, encoding: .utf8) } catch {
             throw ListenError("the token file \(file) cannot be read: \(error.localizedDescription)")
         }
-        let line = text.split(separator: "\n", omittingEmptySubsequences: false).first ?? ""
+        let line = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).first ?? ""
         do { try self.init(line.trimmingCharacters(in: .whitespaces)) } catch {
             throw ListenError("\(file): \(error)")
         }

@@ -18,7 +18,7 @@ final class Deadline {
     /// Sets the deadline anew, or takes it away.
     func set(_ duration: Duration?) {
         guard let duration else { return due = nil }
-        let due = NIODeadline.now() + TimeAmount(duration)
+        let due = loop.now + TimeAmount(duration)
         self.due = due
         if let timer, timer.at <= due { return }
         timer?.task.cancel()
@@ -40,7 +40,7 @@ final class Deadline {
     private func fire() {
         timer = nil
         guard let due else { return }
-        if due > .now() { return schedule(due) }
+        if due > loop.now { return schedule(due) }
         self.due = nil
         action()
     }

@@ -27,6 +27,8 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler {
     private var isFirst = true
     private var isInBody = false
     private var isEnding = false
+    /// What comes in is dropped: the requests before it are still answered.
+    private var isDeaf = false
     private var head: Deadline?
     private var body: Deadline?
     private var stall: Deadline?
@@ -59,7 +61,7 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !isEnding else { return }
+        guard !isEnding, !isDeaf else { return }
         body?.set(nil)
         switch unwrapInboundIn(data) {
         case .head(let request):
@@ -80,6 +82,7 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if error is ByteToMessageDecoderError { return }  // more of what has been refused already
         switch error as? HTTPParserError {
         case .headerOverflow?:
             refuse(
@@ -104,11 +107,16 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelWritabilityChanged()
     }
 
-    /// Answers what never became a request, and closes. Where a response is under way there is no place for another.
+    /// Answers what never became a request, and closes. Where requests before it still wait for their answers, these are
+    /// the last that is said.
     private func refuse(_ status: HTTPResponseStatus?, _ reason: String, _ context: ChannelHandlerContext) {
-        guard !isEnding else { return }
+        guard !isEnding, !isDeaf else { return }
+        guard unanswered.isEmpty else {
+            isDeaf = true
+            return context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        }
         isEnding = true
-        guard let status, unanswered.isEmpty else { return context.close(promise: nil) }
+        guard let status else { return context.close(promise: nil) }
         let response = WebResponse.failure(status, reason)
         let head = response.head(version: .http1_1, isLast: true)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
@@ -191,6 +199,9 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler {
         }
         pipeline.removeHandler(codec.encoder, promise: nil)
         pipeline.removeHandler(context: context, promise: nil)
-        pipeline.removeHandler(codec.decoder, promise: nil)
+        let channel = context.channel
+        pipeline.removeHandler(codec.decoder).whenComplete { _ in
+            channel.pipeline.fireChannelReadComplete()  // or what it handed on would wait for the next read
+        }
     }
 }

@@ -12,7 +12,7 @@ final class WebConnections: Sendable {
         var nextID: UInt64 = 0
         var isStopping = false
         var entries: [UInt64: Entry] = [:]
-        var waiter: CheckedContinuation<Void, Never>?
+        var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
     private let state = Mutex(State())
@@ -35,11 +35,13 @@ final class WebConnections: Sendable {
     }
 
     func leave(_ id: UInt64) {
-        let waiter: CheckedContinuation<Void, Never>? = state.withLock { state in
+        let waiters = state.withLock { state -> [CheckedContinuation<Void, Never>] in
             state.entries[id] = nil
-            return state.entries.isEmpty ? state.waiter.take() : nil
+            guard state.entries.isEmpty else { return [] }
+            defer { state.waiters = [] }
+            return state.waiters
         }
-        waiter?.resume()
+        for waiter in waiters { waiter.resume() }
     }
 
     /// Asks all to end, now and those who come later.
@@ -56,12 +58,12 @@ final class WebConnections: Sendable {
         for entry in entries { entry.cut() }
     }
 
-    /// Waits until the last has left. For one task.
+    /// Waits until the last has left.
     func emptied() async {
         await withCheckedContinuation { continuation in
             let isEmpty = state.withLock { state in
                 if state.entries.isEmpty { return true }
-                state.waiter = continuation
+                state.waiters.append(continuation)
                 return false
             }
             if isEmpty { continuation.resume() }

@@ -25,10 +25,17 @@ enum WebJSON {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+            positiveInfinity: notFinite, negativeInfinity: notFinite, nan: notFinite)
         // Values of ours hold nothing that cannot be encoded.
-        return (try? encoder.encodeAsByteBuffer(value, allocator: ByteBufferAllocator())) ?? ByteBuffer(string: "{}")
+        guard let data = try? encoder.encode(value) else { return ByteBuffer(string: "{}") }
+        guard data.range(of: encodedNotFinite) != nil else { return ByteBuffer(data: data) }
+        return ByteBuffer(string: String(decoding: data, as: UTF8.self).replacing(encodedText, with: "null"))
     }
+
+    /// Foundation can write such a number as a string only: one that nothing else says, which then becomes null.
+    private static let notFinite = "\u{0}not finite\u{0}"
+    private static let encodedText = "\"\\u0000not finite\\u0000\""
+    private static let encodedNotFinite = Data(encodedText.utf8)
 }
 
 extension WebResponse {

@@ -80,6 +80,7 @@ final class WebSocketLine: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if error is ByteToMessageDecoderError { return }  // more of what has been refused already
         switch error as? NIOWebSocketError {
         case .invalidFrameLength?:
             let violation = WebSocketViolation.tooBig(limit: limits.messageBytes)
@@ -161,6 +162,7 @@ final class WebSocketLine: ChannelDuplexHandler {
         _ context: ChannelHandlerContext, code: UInt16?, reason: String, promise: EventLoopPromise<Void>?
     ) {
         let isAnswer = if case .concluding(_, "") = state { true } else { false }
+        let isRefusal = if case .concluding = state { !isAnswer } else { false }
         state = .closed
         var data = ByteBuffer()
         if let code {
@@ -178,6 +180,8 @@ final class WebSocketLine: ChannelDuplexHandler {
         written.futureResult.whenComplete { _ in
             // The server closes first (§7.1.1); the client has said its last, or gets a moment to say it.
             if isAnswer { return channel.close(promise: nil) }
+            // Whoever broke the protocol may know no close frames, or have sent its own already.
+            if isRefusal { channel.close(mode: .output, promise: nil) }
             channel.eventLoop.scheduleTask(in: TimeAmount(linger)) { channel.close(promise: nil) }
         }
         context.read()
