@@ -1,11 +1,14 @@
 // One encoding for all subscribers: counted, with values that the test publishes and a source that it can see.
 
 import Eddy
+import NIOCore
 import NIOPosix
 import Synchronization
 import Testing
 
 @testable import EddyServer
+
+private let testLoop = MultiThreadedEventLoopGroup.singleton.next()
 
 @Suite struct SharedMessagesTests {
     /// A number; what came while its place was taken is counted.
@@ -28,7 +31,7 @@ import Testing
 
         func messages(present: Int? = nil) -> SharedMessages<Number> {
             SharedMessages(
-                on: EventLoopTaskExecutor(MultiThreadedEventLoopGroup.singleton.next()), tally: tally,
+                on: testLoop, tally: tally,
                 misses: { $0.missed },
                 present: { present.map { Number(value: $0) } },
                 encode: { [self] number in
@@ -53,17 +56,59 @@ import Testing
         func finish() { current.withLock { $0!.finish() } }
     }
 
+    /// A subscriber that takes a message when it is asked to.
+    private final class Reader: MessageSink, @unchecked Sendable {  // all of it on the loop
+        private let loop = testLoop
+        private var subscription: (any StreamSubscription)?
+        private var messages: [WebMessage] = []
+        private var waiting: CheckedContinuation<WebMessage?, Never>?
+        private var isEnded = false
+
+        init(_ stream: any MessageStream) async throws {
+            try await loop.submit {
+                self.subscription = stream.attach(self) { _ in
+                    self.isEnded = true
+                    self.waiting.take()?.resume(returning: nil)
+                }
+            }.get()
+        }
+
+        var isReady: Bool { waiting != nil }
+
+        func send(_ message: FramedMessage) {
+            if let reader = waiting.take() {
+                reader.resume(returning: message.message)
+            } else {
+                messages.append(message.message)
+            }
+        }
+
+        func next() async -> WebMessage? {
+            await withCheckedContinuation { (continuation: CheckedContinuation<WebMessage?, Never>) in
+                loop.execute {
+                    if !self.messages.isEmpty { return continuation.resume(returning: self.messages.removeFirst()) }
+                    if self.isEnded { return continuation.resume(returning: nil) }
+                    self.waiting = continuation
+                    self.subscription?.ready()
+                }
+            }
+        }
+
+        func leave() async throws { try await loop.submit { self.subscription?.detach() }.get() }
+    }
+
     @Test func oneEncoding_isForAllWhoKeepUp() async throws {
         let fixture = Fixture()
         let messages = fixture.messages()
-        let readers = (0..<100).map { _ in
-            let iterator = messages.makeAsyncIterator()
-            return Task {
-                var iterator = iterator
-                var texts: [WebMessage] = []
-                for _ in 0..<3 { if let message = await iterator.next() { texts.append(message) } }
-                return texts
-            }
+        var readers: [Task<[WebMessage], Never>] = []
+        for _ in 0..<100 {
+            let reader = try await Reader(messages)
+            readers.append(
+                Task {
+                    var texts: [WebMessage] = []
+                    for _ in 0..<3 { if let message = await reader.next() { texts.append(message) } }
+                    return texts
+                })
         }
         for value in 1...3 {
             try await fixture.publish(value)
@@ -78,8 +123,8 @@ import Testing
     @Test func slowSubscriber_isToldWhatItMissed_andItIsCounted() async throws {
         let fixture = Fixture()
         let messages = fixture.messages()
-        var slow = messages.makeAsyncIterator()
-        var quick = messages.makeAsyncIterator()
+        let slow = try await Reader(messages)
+        let quick = try await Reader(messages)
         for value in 1...5 {
             try await fixture.publish(value)
             #expect(await quick.next() == .text("\(value) 0"))
@@ -98,11 +143,11 @@ import Testing
         let fixture = Fixture()
         let messages = fixture.messages()
         #expect(fixture.sources.load(ordering: .relaxed) == 0)
-        var iterator: SharedMessages<Number>.Iterator? = messages.makeAsyncIterator()
+        let reader = try await Reader(messages)
         try await fixture.publish(1)
-        #expect(await iterator?.next() == .text("1 0"))
+        #expect(await reader.next() == .text("1 0"))
         #expect(fixture.tally.subscribers == 1)
-        iterator = nil
+        try await reader.leave()
         #expect(fixture.tally.subscribers == 0)
         try await eventually { fixture.ended.load(ordering: .relaxed) == 1 }
         try await fixture.publish(2)
@@ -113,15 +158,16 @@ import Testing
         let fixture = Fixture()
         let messages = fixture.messages()
         for round in 1...5 {
-            var iterators = (0..<10).map { _ in messages.makeAsyncIterator() }
+            var readers: [Reader] = []
+            for _ in 0..<10 { readers.append(try await Reader(messages)) }
             try await eventually { fixture.sources.load(ordering: .relaxed) == round }
             try await fixture.publish(round)
-            for index in iterators.indices { #expect(await iterators[index].next() == .text("\(round) 0")) }
-            iterators.removeLast(9)
+            for reader in readers { #expect(await reader.next() == .text("\(round) 0")) }
+            for reader in readers.dropFirst() { try await reader.leave() }
             try await fixture.publish(100 * round)
-            #expect(await iterators[0].next() == .text("\(100 * round) 0"))
+            #expect(await readers[0].next() == .text("\(100 * round) 0"))
             #expect(fixture.sources.load(ordering: .relaxed) == round)
-            iterators.removeAll()
+            try await readers[0].leave()
             try await eventually { fixture.ended.load(ordering: .relaxed) == round }
         }
     }
@@ -129,58 +175,57 @@ import Testing
     @Test func latecomer_seesWhereThingsStandFirst() async throws {
         let fixture = Fixture()
         let messages = fixture.messages(present: 41)
-        var iterator = messages.makeAsyncIterator()
-        #expect(await iterator.next() == .text("41 0"))
+        let reader = try await Reader(messages)
+        #expect(await reader.next() == .text("41 0"))
         try await fixture.publish(42)
-        #expect(await iterator.next() == .text("42 0"))
+        #expect(await reader.next() == .text("42 0"))
     }
 
     @Test func endOfTheSource_endsEverySubscription() async throws {
         let fixture = Fixture()
         let messages = fixture.messages()
-        var iterators = (0..<3).map { _ in messages.makeAsyncIterator() }
+        var readers: [Reader] = []
+        for _ in 0..<3 { readers.append(try await Reader(messages)) }
         try await fixture.publish(1)
         try await eventually { fixture.sources.load(ordering: .relaxed) == 1 }
         fixture.finish()
-        for index in iterators.indices {
-            #expect(await iterators[index].next() == .text("1 0"))
-            #expect(await iterators[index].next() == nil)
+        for reader in readers {
+            #expect(await reader.next() == .text("1 0"))
+            #expect(await reader.next() == nil)
         }
     }
 
-    @Test func cancelledSubscriber_getsNilAndLeaves() async throws {
+    @Test func subscriberThatLeaves_isSentNothingMore_andTheSourceEndsWithTheLast() async throws {
         let fixture = Fixture()
         let messages = fixture.messages()
-        let reader = Task {
-            var iterator = messages.makeAsyncIterator()
-            return await iterator.next()
-        }
-        try await eventually { fixture.tally.subscribers == 1 }
-        reader.cancel()
-        #expect(await reader.value == nil)
+        let reader = try await Reader(messages)
+        #expect(fixture.tally.subscribers == 1)
+        try await reader.leave()
         try await eventually { fixture.tally.subscribers == 0 && fixture.ended.load(ordering: .relaxed) == 1 }
+        try await fixture.publish(1)
+        #expect(fixture.tally.delivered == 0)
     }
 
     @Test func severalMessagesOfOneValue_comeInOrder() async throws {
         let tally = StreamTally("/numbers")
         let messages = SharedMessages<Number>(
-            on: EventLoopTaskExecutor(MultiThreadedEventLoopGroup.singleton.next()), tally: tally,
+            on: testLoop, tally: tally,
             present: { Number(value: 7) }, encode: { [.text("\($0.value)"), .text("and \($0.value)")] },
             source: { _ in })
-        var iterator = messages.makeAsyncIterator()
-        #expect(await iterator.next() == .text("7"))
-        #expect(await iterator.next() == .text("and 7"))
-        #expect(await iterator.next() == nil)
+        let reader = try await Reader(messages)
+        #expect(await reader.next() == .text("7"))
+        #expect(await reader.next() == .text("and 7"))
+        #expect(await reader.next() == nil)
         #expect(tally.delivered == 2)
     }
 
     @Test func finish_endsEverySubscriptionAndTheSource() async throws {
         let fixture = Fixture()
         let messages = fixture.messages()
-        var iterator = messages.makeAsyncIterator()
+        let reader = try await Reader(messages)
         try await eventually { fixture.sources.load(ordering: .relaxed) == 1 }
         try await deadline { await messages.finish() }
         #expect(fixture.ended.load(ordering: .relaxed) == 1)
-        #expect(await iterator.next() == nil)
+        #expect(await reader.next() == nil)
     }
 }

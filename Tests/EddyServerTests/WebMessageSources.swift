@@ -1,6 +1,7 @@
 // Message sequences, conversations and routes for the web tests.
 
 import NIOCore
+import NIOPosix
 import Synchronization
 
 @testable import EddyServer
@@ -121,7 +122,65 @@ struct Echo: WebConversation {
     func end() async -> [WebMessage] { [] }
 }
 
+/// Any sequence as a stream: pulled when its one sink can take a message.
+struct SequenceStream<Messages: AsyncSequence & Sendable>: MessageStream where Messages.Element == WebMessage {
+    let messages: Messages
+
+    func attach(_ sink: any MessageSink, ended: @escaping ((any Error)?) -> Void) -> any StreamSubscription {
+        Puller(sink, messages, ended)
+    }
+
+    /// On the sink's loop, whose tasks those of the executor are.
+    private final class Puller: StreamSubscription, @unchecked Sendable {
+        private var sink: (any MessageSink)?
+        private var ended: (((any Error)?) -> Void)?
+        private var waiting: CheckedContinuation<Void, Never>?
+        private var task: Task<Void, Never>?
+
+        init(_ sink: any MessageSink, _ messages: Messages, _ ended: @escaping ((any Error)?) -> Void) {
+            (self.sink, self.ended) = (sink, ended)
+            let executor = EventLoopTaskExecutor(MultiThreadedEventLoopGroup.currentEventLoop!)
+            task = Task(executorPreference: executor) {
+                var failure: (any Error)?
+                do {
+                    var iterator = messages.makeAsyncIterator()
+                    while await self.demand(), let message = try await iterator.next() {
+                        self.sink?.send(FramedMessage(message))
+                    }
+                } catch {
+                    failure = error
+                }
+                if let ended = self.ended.take() { ended(failure) }
+            }
+        }
+
+        /// Waits until the sink is ready; false once nobody listens.
+        private func demand() async -> Bool {
+            while let sink, !sink.isReady { await withCheckedContinuation { waiting = $0 } }
+            return sink != nil
+        }
+
+        func ready() { waiting.take()?.resume() }
+
+        func detach() {
+            (sink, ended) = (nil, nil)
+            task?.cancel()
+            ready()
+        }
+    }
+}
+
 extension WebRoute {
+    /// A stream of a sequence's messages.
+    static func stream(
+        _ path: String,
+        messages:
+            @escaping @Sendable (WebRequest) async throws -> some AsyncSequence<WebMessage, Never>
+            & Sendable
+    ) -> WebRoute {
+        .stream(path) { request -> any MessageStream in SequenceStream(messages: try await messages(request)) }
+    }
+
     static let health = WebRoute.get("/healthz") { _ in .json(["status": "ok"]) }
 
     /// Refuses without a look at the body.

@@ -239,10 +239,11 @@ import Testing
         let route = WebRoute(
             method: .GET, path: "/fails",
             kind: .stream { _ in
-                { send in
-                    try await send(.text("one"))
-                    throw Failure()
-                }
+                SequenceStream(
+                    messages: AsyncThrowingStream<WebMessage, any Error> { continuation in
+                        continuation.yield(.text("one"))
+                        continuation.finish(throwing: Failure())
+                    })
             })
         try await withServer([route]) { _, port in
             let client = try await WebClient.webSocket("/fails", port: port)

@@ -11,6 +11,7 @@
 import AsyncAlgorithms
 import Eddy
 import Foundation
+import NIOCore
 
 /// What there is to tell at one moment. A newer part takes in or replaces an older one of its kind.
 struct Events: Mergeable {
@@ -92,11 +93,11 @@ struct LayersReport: Encodable, Sendable {
 extension SharedMessages<Events> {
     /// - Parameter tallies: of all streams, of which the last is this one.
     static func events(
-        _ side: LearnerSide, tallies: [StreamTally], on executor: any TaskExecutor
+        _ side: LearnerSide, tallies: [StreamTally], on loop: any EventLoop
     ) -> SharedMessages {
         let session = side.session
         return SharedMessages(
-            on: executor, tally: tallies[tallies.count - 1], misses: { $0.loss?.window.missed ?? 0 },
+            on: loop, tally: tallies[tallies.count - 1], misses: { $0.loss?.window.missed ?? 0 },
             present: {
                 Events(
                     model: await side.description(), loss: await LossReport.present(session),

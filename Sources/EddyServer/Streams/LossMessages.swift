@@ -2,6 +2,7 @@
 
 import Eddy
 import Foundation
+import NIOCore
 
 /// A window of losses as JSON.
 struct LossMessage: Encodable {
@@ -125,10 +126,10 @@ struct LossReports: AsyncSequence, Sendable {
 extension SharedMessages<LossReport> {
     /// Windows of losses.
     static func losses(
-        _ session: LearningSession, unit: LossUnit, rate: Int, tally: StreamTally, on executor: any TaskExecutor
+        _ session: LearningSession, unit: LossUnit, rate: Int, tally: StreamTally, on loop: any EventLoop
     ) -> SharedMessages {
         SharedMessages(
-            on: executor, tally: tally, misses: { $0.window.missed }, present: { await LossReport.present(session) },
+            on: loop, tally: tally, misses: { $0.window.missed }, present: { await LossReport.present(session) },
             encode: { [.text(WebJSON.encode(LossMessage($0, unit: unit)))] },
             source: { publish in for await report in LossReport.reports(session, rate: rate) { publish(report) } })
     }
@@ -137,10 +138,10 @@ extension SharedMessages<LossReport> {
 extension SharedMessages<LossSeries> {
     /// Every sample's loss.
     static func everyLoss(
-        _ session: LearningSession, unit: LossUnit, tally: StreamTally, on executor: any TaskExecutor
+        _ session: LearningSession, unit: LossUnit, tally: StreamTally, on loop: any EventLoop
     ) -> SharedMessages {
         SharedMessages(
-            on: executor, tally: tally, misses: { Int($0.missed) }, encode: { [.text(json($0, unit: unit))] },
+            on: loop, tally: tally, misses: { Int($0.missed) }, encode: { [.text(json($0, unit: unit))] },
             source: { publish in for await series in session.everyLoss.paced(.seconds(1) / 30) { publish(series) } })
     }
 

@@ -1,13 +1,14 @@
 // One encoding for all subscribers of a stream.
 //
-//     session ─▶ pump (at most N a second) ─▶ Broadcast ─▶ slot of each subscriber ─▶ its socket
-//                                             one element, encoded by the first that needs it
+//     session ─▶ pump (at most N a second) ─▶ every line that is ready
+//                                             a slot that merges, for each line that is not
 //
-// A thousand subscribers that keep up share one message, its bytes and all. A slow one's slot merges what it misses, as
-// everywhere (see Broadcast), and that is encoded for it alone. The pump runs while there are subscribers: nothing is
-// copied or encoded for nobody. And the session has one subscriber, however many watch.
+// A thousand subscribers that keep up share one message, its bytes and all. What a slow one misses is merged, as in a
+// Broadcast, and sent when its line is ready again; that is encoded for it alone. The pump runs while there are
+// subscribers: nothing is copied or encoded for nobody. And the session has one subscriber, however many watch.
 
 import Eddy
+import NIOCore
 import Synchronization
 
 /// How many listen to a stream, what they were sent, and what not because they were slow.
@@ -34,24 +35,22 @@ final class StreamTally: Sendable {
 }
 
 /// A stream's messages, for any number of subscribers.
-final class SharedMessages<Value: Mergeable>: AsyncSequence, Sendable {
-    typealias Element = WebMessage
-    typealias Failure = Never
-
-    /// Publishes what there is to tell until that ends, or its task is cancelled.
+final class SharedMessages<Value: Mergeable>: MessageStream {
+    /// Publishes what there is to tell until that ends, or its task is cancelled. Runs on the event loop.
     typealias Source = @Sendable (_ publish: @escaping @Sendable (Value) -> Void) async -> Void
 
     private struct State {
-        var subscribers = 0
+        var subscriptions: [ObjectIdentifier: Subscription] = [:]
         var pump: Task<Void, Never>?
         /// The pump before, which may still be on its way out.
         var lastPump: Task<Void, Never>?
+        var isFinished = false
     }
 
-    private let broadcast = Broadcast<Encoded<Value>>()
-    private let state = Mutex(State())
-    private let tally: StreamTally
+    private let loop: any EventLoop
     private let executor: any TaskExecutor
+    private let state: NIOLoopBoundBox<State>
+    private let tally: StreamTally
     private let present: @Sendable () async -> Value?
     private let source: Source
     private let encode: @Sendable (Value) -> [WebMessage]
@@ -64,113 +63,144 @@ final class SharedMessages<Value: Mergeable>: AsyncSequence, Sendable {
     ///   - encode: one message, or several in order.
     ///   - source: runs while somebody listens, begun anew each time somebody begins to.
     init(
-        on executor: any TaskExecutor, tally: StreamTally, misses: @escaping @Sendable (Value) -> Int = { _ in 0 },
+        on loop: any EventLoop, tally: StreamTally, misses: @escaping @Sendable (Value) -> Int = { _ in 0 },
         present: @escaping @Sendable () async -> Value? = { nil },
         encode: @escaping @Sendable (Value) -> [WebMessage], source: @escaping Source
     ) {
-        (self.executor, self.tally, self.misses) = (executor, tally, misses)
+        (self.loop, self.tally, self.misses) = (loop, tally, misses)
         (self.present, self.encode, self.source) = (present, encode, source)
+        executor = EventLoopTaskExecutor(loop)
+        state = NIOLoopBoundBox.makeBoxSendingValue(State(), eventLoop: loop)
     }
 
-    func makeAsyncIterator() -> Iterator { Iterator(Subscription(self)) }
-
-    private func enter() {
+    func attach(_ sink: any MessageSink, ended: @escaping ((any Error)?) -> Void) -> any StreamSubscription {
+        let subscription = Subscription(self, sink, ended)
+        state.value.subscriptions[ObjectIdentifier(subscription)] = subscription
         tally.enter()
-        state.withLock { state in
-            state.subscribers += 1
-            guard state.pump == nil else { return }
-            state.pump = Task(executorPreference: executor) { [broadcast, source] in
-                await source { value in
-                    if Task.isCancelled { return }  // another pump may have begun
-                    broadcast.publish(Encoded(value))
-                }
-                if !Task.isCancelled { broadcast.finish() }
-            }
+        startPump()
+        // Where things stand goes first; what is published meanwhile waits for it.
+        let bound = NIOLoopBound(subscription, eventLoop: loop)
+        Task(executorPreference: executor) { [present] in
+            let value = await present()
+            bound.value.begin(with: value)
         }
-    }
-
-    private func leave() {
-        tally.leave()
-        state.withLock { state in
-            state.subscribers -= 1
-            guard state.subscribers == 0 else { return }
-            state.pump?.cancel()
-            (state.lastPump, state.pump) = (state.pump, nil)
-        }
+        return subscription
     }
 
     /// Ends the stream for all, and waits until nothing of it runs any more.
     func finish() async {
-        let pumps = state.withLock { [$0.pump, $0.lastPump] }
-        for pump in pumps { pump?.cancel() }
-        broadcast.finish()
-        for pump in pumps { await pump?.value }
+        let pumps = try? await loop.submit { [self] in
+            let pumps = [state.value.pump, state.value.lastPump]
+            for pump in pumps { pump?.cancel() }
+            end()
+            return pumps
+        }.get()
+        for pump in pumps ?? [] { await pump?.value }
     }
 
-    struct Iterator: AsyncIteratorProtocol {
-        private let subscription: Subscription
-        private var isFirst = true
-        /// Messages of one element that are still to be sent.
-        private var rest: ArraySlice<WebMessage> = []
+    // MARK: On the loop
 
-        fileprivate init(_ subscription: Subscription) { self.subscription = subscription }
-
-        mutating func next() async -> WebMessage? { await next(isolation: nil) }
-
-        mutating func next(isolation actor: isolated (any Actor)?) async -> WebMessage? {
-            if isFirst {
-                isFirst = false
-                if let value = await subscription.shared.present() { rest = subscription.messages(Encoded(value)) }
+    private func startPump() {
+        guard state.value.pump == nil, !state.value.isFinished else { return }
+        state.value.pump = Task(executorPreference: executor) { [self, source] in
+            await source { [self] value in
+                if !Task.isCancelled { publish(value) }  // else another pump may have begun
             }
-            while rest.isEmpty {
-                guard let element = await subscription.news.next(isolation: actor) else { return nil }
-                rest = subscription.messages(element)
-            }
-            return rest.removeFirst()
+            if !Task.isCancelled { end() }
         }
     }
 
-    /// Counts as a subscriber for as long as its iterator lives.
-    fileprivate final class Subscription: @unchecked Sendable {
-        let shared: SharedMessages
-        var news: Broadcast<Encoded<Value>>.Iterator  // for one task at a time
+    private func publish(_ value: Value) {
+        let element = Encoded(value)
+        for subscription in Array(state.value.subscriptions.values) { subscription.take(element) }
+    }
 
-        init(_ shared: SharedMessages) {
-            self.shared = shared
-            news = shared.broadcast.makeAsyncIterator()
-            shared.enter()
+    /// The source has no more to tell.
+    private func end() {
+        state.value.isFinished = true
+        for subscription in Array(state.value.subscriptions.values) { subscription.end() }
+    }
+
+    private func remove(_ subscription: Subscription) {
+        guard state.value.subscriptions.removeValue(forKey: ObjectIdentifier(subscription)) != nil else { return }
+        tally.leave()
+        guard state.value.subscriptions.isEmpty else { return }
+        state.value.pump?.cancel()
+        (state.value.lastPump, state.value.pump) = (state.value.pump, nil)
+    }
+
+    /// One subscriber: its sink, or what its sink had no time for.
+    private final class Subscription: StreamSubscription {
+        private let shared: SharedMessages
+        private let sink: any MessageSink
+        private var ended: (((any Error)?) -> Void)?
+        private var unread: Encoded?
+        private var hasBegun = false
+        private var isEnding = false
+
+        init(_ shared: SharedMessages, _ sink: any MessageSink, _ ended: @escaping ((any Error)?) -> Void) {
+            (self.shared, self.sink, self.ended) = (shared, sink, ended)
         }
 
-        func messages(_ element: Encoded<Value>) -> ArraySlice<WebMessage> {
+        func begin(with value: Value?) {
+            hasBegun = true
+            if let value, ended != nil {
+                let first = Encoded(value)
+                if sink.isReady { send(first) } else { unread = unread.map { first.merged(with: $0) } ?? first }
+            }
+            ready()
+        }
+
+        func take(_ element: Encoded) {
+            if hasBegun, unread == nil, sink.isReady { return send(element) }
+            if let waiting = unread { unread = waiting.merged(with: element) } else { unread = element }
+        }
+
+        func ready() {
+            guard hasBegun, ended != nil, sink.isReady else { return }
+            if let element = unread.take() { send(element) }
+            if isEnding, let ended = ended.take() {
+                detach()
+                ended(nil)
+            }
+        }
+
+        /// Nothing more comes: what waits is sent, and then it is over.
+        func end() {
+            isEnding = true
+            ready()
+        }
+
+        func detach() {
+            ended = nil
+            shared.remove(self)
+        }
+
+        private func send(_ element: Encoded) {
             let messages = element.messages(shared.encode)
             shared.tally.count(delivered: messages.count, missed: shared.misses(element.value))
-            return messages[...]
+            for message in messages { sink.send(message) }
+        }
+    }
+
+    /// A value and its messages, which are made once for all, when the first of them is sent.
+    private final class Encoded {
+        let value: Value
+        private var framed: [FramedMessage]?
+
+        init(_ value: Value) { self.value = value }
+
+        func merged(with newer: Encoded) -> Encoded {
+            var value = value
+            value.merge(newer.value)
+            return Encoded(value)
         }
 
-        deinit { shared.leave() }
-    }
-}
-
-/// A value and its messages, which are made once for all copies, when the first of them is sent.
-private struct Encoded<Value: Mergeable>: Mergeable {
-    private final class Box: Sendable {
-        let messages = Mutex<[WebMessage]?>(nil)
-    }
-
-    private(set) var value: Value
-    private var box = Box()
-
-    init(_ value: Value) { self.value = value }
-
-    mutating func merge(_ newer: Encoded) {
-        value.merge(newer.value)
-        box = Box()
-    }
-
-    func messages(_ encode: (Value) -> [WebMessage]) -> [WebMessage] {
-        box.messages.withLock { messages in
-            if messages == nil { messages = encode(value) }
-            return messages!
+        func messages(_ encode: (Value) -> [WebMessage]) -> [FramedMessage] {
+            if let framed { return framed }
+            let messages = encode(value).map { FramedMessage($0) }
+            framed = messages
+            return messages
         }
     }
 }

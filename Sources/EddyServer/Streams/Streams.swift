@@ -1,6 +1,7 @@
 // The streams out, each shared by all who watch it.
 
 import Eddy
+import NIOCore
 
 /// What may be subscribed to.
 final class Streams: Sendable {
@@ -15,18 +16,18 @@ final class Streams: Sendable {
     /// Who listens, and what they had no time for.
     let tallies: [StreamTally]
 
-    init(_ side: LearnerSide, on executor: any TaskExecutor) {
+    init(_ side: LearnerSide, on loop: any EventLoop) {
         let session = side.session
         let (losses, everyLoss) = (StreamTally("/losses"), StreamTally("/losses?every=sample"))
         let (weights, events) = (StreamTally("/weights"), StreamTally("/events"))
         tallies = [losses, everyLoss, weights, events]
-        self.losses = .losses(session, unit: .nats, rate: 30, tally: losses, on: executor)
-        lossesInBits = .losses(session, unit: .bits, rate: 30, tally: losses, on: executor)
-        self.everyLoss = .everyLoss(session, unit: .nats, tally: everyLoss, on: executor)
-        everyLossInBits = .everyLoss(session, unit: .bits, tally: everyLoss, on: executor)
-        self.weights = .weights(session, isPacked: false, tally: weights, on: executor)
-        packedWeights = .weights(session, isPacked: true, tally: weights, on: executor)
-        self.events = .events(side, tallies: tallies, on: executor)
+        self.losses = .losses(session, unit: .nats, rate: 30, tally: losses, on: loop)
+        lossesInBits = .losses(session, unit: .bits, rate: 30, tally: losses, on: loop)
+        self.everyLoss = .everyLoss(session, unit: .nats, tally: everyLoss, on: loop)
+        everyLossInBits = .everyLoss(session, unit: .bits, tally: everyLoss, on: loop)
+        self.weights = .weights(session, isPacked: false, tally: weights, on: loop)
+        packedWeights = .weights(session, isPacked: true, tally: weights, on: loop)
+        self.events = .events(side, tallies: tallies, on: loop)
     }
 
     /// Ends all of them, and waits until nothing of them runs any more.
@@ -41,7 +42,7 @@ final class Streams: Sendable {
     }
 
     /// `/losses`, with `every=sample` and `unit=bits`.
-    func losses(_ request: WebRequest) throws(WebError) -> any MessageSequence {
+    func losses(_ request: WebRequest) throws(WebError) -> any MessageStream {
         guard let unit = LossUnit(rawValue: request.query["unit"] ?? "nats") else {
             throw WebError(.badRequest, "unit=\(request.query["unit"] ?? ""): expected nats or bits")
         }
@@ -54,7 +55,7 @@ final class Streams: Sendable {
     }
 
     /// `/weights`, with `format=binary`.
-    func weights(_ request: WebRequest) throws(WebError) -> any MessageSequence {
+    func weights(_ request: WebRequest) throws(WebError) -> any MessageStream {
         switch request.query["format"] {
         case nil, "json": return weights
         case "binary": return packedWeights
@@ -62,6 +63,3 @@ final class Streams: Sendable {
         }
     }
 }
-
-/// Messages of some stream.
-typealias MessageSequence = AsyncSequence<WebMessage, Never> & Sendable

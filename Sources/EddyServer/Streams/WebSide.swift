@@ -42,7 +42,7 @@ public final class WebSide: Service {
             session: session, configuration: configuration, feed: feed,
             feedAddress: .init(host: feedAddress.ipAddress ?? "?", port: feedAddress.port ?? 0),
             activity: options.activity)
-        let streams = Streams(side, on: EventLoopTaskExecutor(loop))
+        let streams = Streams(side, on: loop)
         self.streams = streams
         let connections = WebConnections()
         self.session = session

@@ -59,11 +59,11 @@ extension SharedMessages<WeightReport> {
     /// Weights and norms, at most 2 a second.
     ///
     /// - Parameter isPacked: all numbers in binary, rather than JSON.
-    static func weights(_ session: LearningSession, isPacked: Bool, tally: StreamTally, on executor: any TaskExecutor)
+    static func weights(_ session: LearningSession, isPacked: Bool, tally: StreamTally, on loop: any EventLoop)
         -> SharedMessages
     {
         SharedMessages(
-            on: executor, tally: tally, misses: { $0.missed },
+            on: loop, tally: tally, misses: { $0.missed },
             present: {
                 let snapshot = await session.snapshot()
                 return snapshot.layers.isEmpty ? nil : WeightReport(snapshot: snapshot)

@@ -8,7 +8,7 @@ import NIOCore
 import NIOHTTP1
 import NIOWebSocket
 
-final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler {
+final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler, MessageSink {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = WebInput
     typealias OutboundIn = WebOutput
@@ -33,6 +33,10 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler {
     private var body: Deadline?
     private var stall: Deadline?
     private var heartbeat: RepeatedTask?
+    private var following: Following?
+    /// Where bytes go that are framed already: past the encoder.
+    private var wire: ChannelHandlerContext?
+    private var isChunked = true
 
     init(limits: WebLimits, codec: Codec) { (self.limits, self.codec) = (limits, codec) }
 
@@ -51,6 +55,8 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler {
         for deadline in [head, body, stall] { deadline?.cancel() }
         (head, body, stall) = (nil, nil, nil)
         heartbeat?.cancel()
+        following?.stop()
+        (heartbeat, following, wire) = (nil, nil, nil)
     }
 
     // MARK: In
@@ -95,7 +101,9 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
-        case is WebConnection.Stop: context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        case is WebConnection.Stop:
+            following?.stop()
+            context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
         // A client that reads an endless response has said all; if it closes its side, it has gone.
         case ChannelEvent.inputClosed where heartbeat != nil: context.close(promise: nil)
         default: context.fireUserInboundEventTriggered(event)
@@ -104,6 +112,7 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         stall?.set(context.channel.isWritable ? nil : limits.writeStall)
+        if context.channel.isWritable { following?.ready() }
         context.fireChannelWritabilityChanged()
     }
 
@@ -144,18 +153,21 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler {
         case .proceed:
             context.write(
                 wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: promise)
-        case .begin(let head, let comment):
-            context.write(wrapOutboundOut(.head(head)), promise: promise)
-            beat(comment, context)
-        case .chunk(let bytes):
-            context.write(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: promise)
+        case .begin(let head, let stream, let ended):
+            isChunked = head.version != .http1_0
+            context.write(wrapOutboundOut(.head(head)), promise: nil)
+            // Sent at once, so that the client sees its subscription stand before the first message.
+            context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ServerSentEvents.greeting))), promise: promise)
+            beat(ServerSentEvents.heartbeat, context)
+            wire = try? context.pipeline.syncOperations.context(handler: codec.encoder)
+            following = Following(stream, sink: self, ended: ended)
         case .finish:
             heartbeat?.cancel()
-            heartbeat = nil
+            (heartbeat, following, wire) = (nil, nil, nil)
             end(context, promise)
         case .upgrade(let head, let isHeard):
             upgrade(context, head, isHeard: isHeard, promise)
-        case .message, .close:
+        case .message, .follow, .close:
             preconditionFailure("a websocket's message before the upgrade")
         }
     }
@@ -168,6 +180,14 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler {
         }
         if !unanswered.isEmpty { unanswered.removeFirst() }
         if unanswered.isEmpty { head?.set(limits.idle) }
+    }
+
+    // MARK: A stream
+
+    var isReady: Bool { wire?.channel.isWritable ?? false }
+
+    func send(_ message: FramedMessage) {
+        wire?.writeAndFlush(NIOAny(IOData.byteBuffer(isChunked ? message.chunk : message.event)), promise: nil)
     }
 
     private func beat(_ comment: ByteBuffer, _ context: ChannelHandlerContext) {

@@ -19,20 +19,11 @@ final class WebConnection: Sendable {
     /// Sent through the pipeline when the server stops: ends the task's input after what was read before.
     struct Stop: Sendable {}
 
-    private struct State {
-        var isStopping = false
-        /// A stream under way, which only a cancellation ends.
-        var stream: Task<Void, any Error>?
-    }
-
     private let server: WebServer
     private let channel: any Channel
-    private let executor: EventLoopTaskExecutor
-    private let state = Mutex(State())
+    private let hasBeenStopped = Atomic(false)
 
-    init(_ server: WebServer, _ channel: any Channel, _ executor: EventLoopTaskExecutor) {
-        (self.server, self.channel, self.executor) = (server, channel, executor)
-    }
+    init(_ server: WebServer, _ channel: any Channel) { (self.server, self.channel) = (server, channel) }
 
     /// Serves until either side ends.
     func run(_ connection: NIOAsyncChannel<WebInput, WebOutput>) async {
@@ -64,15 +55,11 @@ final class WebConnection: Sendable {
 
     /// Ends it in an orderly way: what is under way is answered, streams say goodbye.
     func stop() {
-        let stream = state.withLock { state in
-            state.isStopping = true
-            return state.stream
-        }
-        stream?.cancel()
+        hasBeenStopped.store(true, ordering: .releasing)
         channel.pipeline.fireUserInboundEventTriggered(Stop())
     }
 
-    private var isStopping: Bool { state.withLock { $0.isStopping } }
+    private var isStopping: Bool { hasBeenStopped.load(ordering: .acquiring) }
 
     /// Says that nothing more will come, and reads for a moment what is still on its way, as unread bytes would
     /// become a reset that destroys the last response.
@@ -165,57 +152,32 @@ final class WebConnection: Sendable {
     // MARK: Streams
 
     private func sendEvents(
-        _ head: HTTPRequestHead, _ pump: @escaping WebRoute.Pump, _ body: RequestBody, _ outbound: Writer
+        _ head: HTTPRequestHead, _ stream: any MessageStream, _ body: RequestBody, _ outbound: Writer
     ) async throws -> Bool {
         var response = WebResponse(type: "text/event-stream", cache: "no-cache", ByteBuffer())
         response.headers.add(name: "X-Accel-Buffering", value: "no")  // or a proxy would keep events back
-        let isLast =
-            !(await body.drain(limit: server.limits.drainBytes)) || !goesOn(after: head) || head.version == .http1_0
+        let isDrained = await body.drain(limit: server.limits.drainBytes)
+        let isLast = !isDrained || !goesOn(after: head) || head.version == .http1_0
         if isLast { response.headers.add(name: "Connection", value: "close") }
         let begin = HTTPResponseHead(version: head.version, status: response.status, headers: response.headers)
         if head.method == .HEAD {
             try await outbound.write(.response(begin, ByteBuffer()))
             return !isLast
         }
-        try await outbound.write(.begin(begin, heartbeat: ServerSentEvents.heartbeat))
-        try await outbound.write(.chunk(ServerSentEvents.greeting))
-        do {
-            try await run(pump) { message in try await outbound.write(.chunk(ServerSentEvents.event(message))) }
-        } catch is CancellationError {
-            // The server stops, or the client has gone; if so, the next write says it.
-        }
+        let ended = channel.eventLoop.makePromise(of: Void.self)
+        try await outbound.write(.begin(begin, stream, ended: ended))
+        try await ended.futureResult.get()
         try await outbound.write(.finish)
         return !isLast && !isStopping
     }
 
-    private func subscribe(_ head: HTTPRequestHead, _ pump: @escaping WebRoute.Pump, _ outbound: Writer) async throws {
+    private func subscribe(_ head: HTTPRequestHead, _ stream: any MessageStream, _ outbound: Writer) async throws {
         try await upgrade(head, isHeard: false, outbound)
         var ending = WebSocketViolation(code: 1000, reason: "")
-        do {
-            try await run(pump) { message in try await outbound.write(.message(message)) }
-        } catch is CancellationError {
-        } catch let error as ChannelError {
-            throw error
-        } catch {
-            ending = WebSocketViolation(code: 1011, reason: "\(error)")
-        }
+        let ended = channel.eventLoop.makePromise(of: Void.self)
+        try await outbound.write(.follow(stream, ended: ended))
+        do { try await ended.futureResult.get() } catch { ending = WebSocketViolation(code: 1011, reason: "\(error)") }
         try await close(ending, outbound)
-    }
-
-    /// Runs a stream until it ends, the client leaves, or the server stops.
-    private func run(
-        _ pump: @escaping WebRoute.Pump, send: @escaping @Sendable (WebMessage) async throws -> Void
-    ) async throws {
-        let stream = Task(executorPreference: executor) { try await pump(send) }
-        let isStopping = state.withLock { state in
-            state.stream = stream
-            return state.isStopping
-        }
-        if isStopping { stream.cancel() }
-        channel.closeFuture.whenComplete { _ in stream.cancel() }
-        defer { state.withLock { $0.stream = nil } }
-        try await stream.value
-        if Task.isCancelled || isStopping { throw CancellationError() }
     }
 
     // MARK: Conversations

@@ -55,6 +55,8 @@ struct WebLimits: Sendable {
     var writeStall: Duration = .seconds(60)
     /// The kernel's send buffer: what a subscriber that does not read can fall behind before messages merge.
     var sendBuffer = 128 << 10
+    /// Bytes that wait for the kernel before a connection is given no more.
+    var unsent = 16 << 10
     /// Bytes of one websocket message from a client, over all fragments.
     var messageBytes = 1 << 20
     /// Between two pings (websocket) or comments (server-sent events), by which a dead peer is found out.

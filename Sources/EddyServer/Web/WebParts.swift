@@ -25,14 +25,15 @@ enum WebOutput: Sendable {
     case response(HTTPResponseHead, ByteBuffer)
     /// `100 Continue`: send the body that you announced.
     case proceed
-    /// The beginning of an endless response. The comment is sent whenever `heartbeat` has passed.
-    case begin(HTTPResponseHead, heartbeat: ByteBuffer)
-    case chunk(ByteBuffer)
+    /// The beginning of an endless response, whose body is the stream's events until either side ends it.
+    case begin(HTTPResponseHead, any MessageStream, ended: EventLoopPromise<Void>)
     /// The end of an endless response.
     case finish
     /// The switch to a websocket. What a client says is handed on, or read and dropped.
     case upgrade(HTTPResponseHead, isHeard: Bool)
     case message(WebMessage)
+    /// The stream's messages, until either side ends it.
+    case follow(any MessageStream, ended: EventLoopPromise<Void>)
     /// The last frame of a websocket. The connection closes once the client has answered.
     case close(code: UInt16, reason: String)
 }

@@ -1,7 +1,7 @@
 // What the server answers to one method and path. Three kinds: a response, a stream out, a conversation.
 //
 //     WebRoute.get("/healthz") { _ in .json(["status": "ok"]) }
-//     WebRoute.stream("/losses") { request in session.losses.map(WebMessage.init) }
+//     WebRoute.stream("/losses") { _ in losses }
 //     WebRoute.conversation("/feed") { request in FeedConversation(session) }
 //
 // A route that cannot serve a request throws a `WebError` and the client gets its status and reason as JSON.
@@ -10,12 +10,9 @@ import NIOHTTP1
 
 struct WebRoute: Sendable {
     typealias Respond = @Sendable (WebRequest) async throws -> WebResponse
-    /// Sends messages until they end, or until sending fails.
-    typealias Pump = @Sendable (_ send: (WebMessage) async throws -> Void) async throws -> Void
-
     enum Kind: Sendable {
         case response(Respond)
-        case stream(@Sendable (WebRequest) async throws -> Pump)
+        case stream(@Sendable (WebRequest) async throws -> any MessageStream)
         case conversation(@Sendable (WebRequest) async throws -> any WebConversation)
     }
 
@@ -36,17 +33,11 @@ struct WebRoute: Sendable {
 
     /// Messages out, as a websocket or as server-sent events, whichever the request asks for.
     ///
-    /// - Parameter messages: called for each subscriber; the sequence is pulled as fast as its socket takes messages.
+    /// - Parameter messages: called for each subscriber; sends as fast as its socket takes messages.
     static func stream(
-        _ path: String,
-        messages: @escaping @Sendable (WebRequest) async throws -> any AsyncSequence<WebMessage, Never> & Sendable
+        _ path: String, messages: @escaping @Sendable (WebRequest) async throws -> any MessageStream
     ) -> WebRoute {
-        WebRoute(
-            method: .GET, path: path,
-            kind: .stream { request in
-                let messages = try await messages(request)
-                return { send in for await message in messages { try await send(message) } }
-            })
+        WebRoute(method: .GET, path: path, kind: .stream(messages))
     }
 
     /// A websocket that is read and answered.

@@ -52,6 +52,7 @@ final class WebServer: Sendable {
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.socketOption(.so_sndbuf), value: limits.sendBuffer)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: limits.unsent / 2, high: limits.unsent))
             .childChannelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture { try begin(channel) }
             }
@@ -96,7 +97,7 @@ final class WebServer: Sendable {
             configuration: .init(
                 backPressureStrategy: .init(lowWatermark: 1, highWatermark: 4), isOutboundHalfClosureEnabled: true))
 
-        let web = WebConnection(self, channel, executor)
+        let web = WebConnection(self, channel)
         let isTooMany = connections.count >= limits.connections
         let id = connections.enter(stop: { web.stop() }, cut: { channel.close(promise: nil) })
         // A task of its own rather than a group's: it begins here, so that no connection is ever left without one.

@@ -9,7 +9,7 @@
 import NIOCore
 import NIOWebSocket
 
-final class WebSocketLine: ChannelDuplexHandler {
+final class WebSocketLine: ChannelDuplexHandler, MessageSink {
     typealias InboundIn = WebSocketFrame
     typealias InboundOut = WebInput
     typealias OutboundIn = WebOutput
@@ -30,6 +30,9 @@ final class WebSocketLine: ChannelDuplexHandler {
     private var unheard = 0
     private var heartbeat: RepeatedTask?
     private var stall: Deadline?
+    private var following: Following?
+    /// Where bytes go that are framed already: past the encoder.
+    private var wire: ChannelHandlerContext?
     /// The answer to a ping that came while the socket took nothing; a newer one replaces it (§5.5.3).
     private var pong: ByteBuffer?
 
@@ -52,7 +55,8 @@ final class WebSocketLine: ChannelDuplexHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         heartbeat?.cancel()
         stall?.cancel()
-        (heartbeat, stall) = (nil, nil)
+        following?.stop()
+        (heartbeat, stall, following, wire) = (nil, nil, nil, nil)
     }
 
     // MARK: In
@@ -95,6 +99,7 @@ final class WebSocketLine: ChannelDuplexHandler {
     private func conclude(_ code: UInt16?, _ reason: String, _ context: ChannelHandlerContext) {
         guard case .open = state else { return }
         state = .concluding(code: code, reason: reason)
+        following?.stop()
         context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
         if !isHeard { close(context, code: code, reason: reason, promise: nil) }
         context.read()  // what follows is dropped, by us and not by the task
@@ -107,7 +112,9 @@ final class WebSocketLine: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
-        case is WebConnection.Stop: context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        case is WebConnection.Stop:
+            following?.stop()
+            context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
         case ChannelEvent.inputClosed:
             // The client said no goodbye. What it sent is heard, and then the task has the last word.
             if isHeard, case .open = state {
@@ -128,6 +135,7 @@ final class WebSocketLine: ChannelDuplexHandler {
         let isWritable = context.channel.isWritable
         stall?.set(isWritable ? nil : limits.writeStall)
         if isWritable, let payload = pong.take() { answer(payload, context) }
+        if isWritable { following?.ready() }
         context.fireChannelWritabilityChanged()
     }
 
@@ -148,6 +156,10 @@ final class WebSocketLine: ChannelDuplexHandler {
             let opcode: WebSocketOpcode = message.kind == .text ? .text : .binary
             let frame = WebSocketFrame(fin: true, opcode: opcode, data: message.bytes)
             context.write(wrapOutboundOut(frame), promise: promise)
+        case .follow(let stream, let ended):
+            promise?.succeed()
+            wire = try? context.pipeline.syncOperations.context(handlerType: WebSocketFrameEncoder.self)
+            following = Following(stream, sink: self, ended: ended)
         case .close(let code, let reason):
             if case .concluding(let code, let reason) = state {
                 close(context, code: code, reason: reason, promise: promise)
@@ -156,6 +168,17 @@ final class WebSocketLine: ChannelDuplexHandler {
             }
         default: preconditionFailure("HTTP after the upgrade")
         }
+    }
+
+    // MARK: A stream
+
+    var isReady: Bool {
+        guard case .open = state, let wire else { return false }
+        return wire.channel.isWritable
+    }
+
+    func send(_ message: FramedMessage) {
+        wire?.writeAndFlush(NIOAny(IOData.byteBuffer(message.frame)), promise: nil)
     }
 
     private func close(
