@@ -164,9 +164,7 @@ final class WebConnection: Sendable {
             try await outbound.write(.response(begin, ByteBuffer()))
             return !isLast
         }
-        let ended = channel.eventLoop.makePromise(of: Void.self)
-        try await outbound.write(.begin(begin, stream, ended: ended))
-        try await ended.futureResult.get()
+        try await follow(outbound) { .begin(begin, stream, ended: $0) }
         try await outbound.write(.finish)
         return !isLast && !isStopping
     }
@@ -174,10 +172,20 @@ final class WebConnection: Sendable {
     private func subscribe(_ head: HTTPRequestHead, _ stream: any MessageStream, _ outbound: Writer) async throws {
         try await upgrade(head, isHeard: false, outbound)
         var ending = WebSocketViolation(code: 1000, reason: "")
-        let ended = channel.eventLoop.makePromise(of: Void.self)
-        try await outbound.write(.follow(stream, ended: ended))
-        do { try await ended.futureResult.get() } catch { ending = WebSocketViolation(code: 1011, reason: "\(error)") }
+        do {
+            try await follow(outbound) { .follow(stream, ended: $0) }
+        } catch  where !(error is ChannelError) {
+            ending = WebSocketViolation(code: 1011, reason: "\(error)")
+        }
         try await close(ending, outbound)
+    }
+
+    /// Has the line send a stream's messages; returns when the stream ends, the client leaves, or the server stops.
+    private func follow(_ outbound: Writer, _ part: (EventLoopPromise<Void>) -> WebOutput) async throws {
+        let ended = channel.eventLoop.makePromise(of: Void.self)
+        channel.closeFuture.whenComplete { _ in ended.succeed() }  // also where the line was gone already
+        try await outbound.write(part(ended))
+        try await ended.futureResult.get()
     }
 
     // MARK: Conversations
