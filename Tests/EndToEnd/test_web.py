@@ -1,8 +1,10 @@
 """The rest of the web side: page, model, health, refusals, and the feed as a websocket."""
 
 import json
+import random
+import struct
 
-from server import ServerTest, eventually, fixture
+from server import DEADLINE, ServerTest, eventually, fixture
 from tools import need_websockets, open_websocket
 
 
@@ -91,6 +93,24 @@ class WebTest(ServerTest):
 
 
 class WebFeedTest(ServerTest):
+    def test_packed_samples_learn_the_same_weights(self):
+        dice = random.Random(1)
+        samples = [([dice.uniform(-3, 3), dice.uniform(0, 9)], dice.randrange(3)) for _ in range(500)]
+        rounded = [([struct.unpack("<f", struct.pack("<f", x))[0] for x in features], y) for features, y in samples]
+        text, binary = self.serve(), self.serve()
+        self.talk(text, "".join("%.9g,%.9g,%d\n" % (*features, y) for features, y in rounded))
+        feed = open_websocket(self, binary, "/feed")
+        for first in range(0, 500, 100):
+            part = rounded[first:first + 100]
+            records = b"".join(struct.pack("<3f", *features, y) for features, y in part)
+            feed.send(struct.pack("<4sBBHI", b"EDDY", 1, 0, 1, 2) + records)
+        feed.send(struct.pack("<4sBBHI", b"EDDY", 1, 0, 1, 2) + struct.pack("<3f", float("nan"), 1, 1))
+        self.assertRegex(feed.recv(timeout=DEADLINE), r"\A!error line=501 column=1 ")
+        feed.send(b"EDDY\x07 and more than that")
+        self.assertRegex(feed.recv(timeout=DEADLINE), r"\A!error line=502 field=version ")
+        hashes = {server.model()["parameterHash"] for server in (text, binary)}
+        self.assertEqual((len(hashes), binary.counts()["learned"]), (1, 500))
+
     def test_messages_are_lines_and_so_are_replies(self):
         websocket = open_websocket(self, self.serve(), "/feed")
         websocket.send("!reply predictions\nx,y,label\n1,2,a\n3,4,b\noops,1,a\n!ping")

@@ -75,6 +75,8 @@ struct FeedConversation: Sendable {
     private var replies: ReplyWriter
     /// Set where the peer does not speak our language, or not the password: nothing more is read, and the connection ends.
     private(set) var isForeign = false
+    /// Records of packed messages so far.
+    private var packedRecords = 0
     /// Where a token is asked for and has not come yet.
     private var door: FeedDoor?
 
@@ -103,6 +105,32 @@ struct FeedConversation: Sendable {
                 return (used, chunk)
             }
             await process(chunk, arrived: arrived)
+        }
+        return replies.take()
+    }
+
+    /// Learns a message of packed samples; returns the replies that are due.
+    mutating func receive(packed message: ByteBuffer) async -> ByteBuffer {
+        let arrived = ContinuousClock.now
+        let header = message.withUnsafeReadableBytes { bytes in
+            Result { () throws(SampleError) in try PackedSamples(header: bytes) }
+        }
+        switch header {
+        case .failure(var error):
+            error.line = packedRecords + 1
+            replies.reject(error)
+            await session.note(rejected: [error], source: source)
+        case .success(let layout):
+            var records = message
+            records.moveReaderIndex(forwardBy: PackedSamples.headerLength)
+            let limit = await session.chunkLimit
+            while let piece = records.readSlice(length: min(limit * layout.recordLength, records.readableBytes)),
+                piece.readableBytes > 0
+            {
+                let chunk = piece.withUnsafeReadableBytes { layout.decode($0, firstLine: packedRecords + 1) }
+                packedRecords += piece.readableBytes / layout.recordLength
+                await process(chunk, arrived: arrived)
+            }
         }
         return replies.take()
     }

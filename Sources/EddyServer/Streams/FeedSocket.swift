@@ -1,6 +1,7 @@
 // `/feed`: the same conversation as over TCP, in websocket messages.
 //
-// A message holds whole lines; its end ends the last one. Replies to a message come back in one.
+// A message holds whole lines, and its end ends the last one; or it is binary, and holds packed samples. Replies to a
+// message come back in one.
 
 import Eddy
 import NIOCore
@@ -16,6 +17,9 @@ struct FeedSocket: WebConversation {
 
     mutating func receive(_ message: WebMessage) async throws -> [WebMessage] {
         var bytes = message.bytes
+        if message.kind == .binary, bytes.readableBytesView.starts(with: "EDDY".utf8) {
+            return FeedSocket.messages(await conversation.receive(packed: bytes))
+        }
         if bytes.readableBytesView.last != UInt8(ascii: "\n") { bytes.writeInteger(UInt8(ascii: "\n")) }
         return FeedSocket.messages(await conversation.receive(bytes))
     }
