@@ -38,12 +38,14 @@ private let testLoop = MultiThreadedEventLoopGroup.singleton.next()
                     encodings.add(1, ordering: .relaxed)
                     return [.text("\(number.value) \(number.missed)")]
                 },
-                source: { [self] publish in
-                    let (stream, continuation) = AsyncStream.makeStream(of: Number.self)
-                    continuation.onTermination = { [self] _ in ended.add(1, ordering: .relaxed) }
-                    current.withLock { $0 = continuation }
-                    sources.add(1, ordering: .relaxed)
-                    for await number in stream { publish(number) }
+                source: { [self] in
+                    { [self] publish in
+                        let (stream, continuation) = AsyncStream.makeStream(of: Number.self)
+                        continuation.onTermination = { [self] _ in ended.add(1, ordering: .relaxed) }
+                        current.withLock { $0 = continuation }
+                        sources.add(1, ordering: .relaxed)
+                        for await number in stream { publish(number) }
+                    }
                 })
         }
 
@@ -211,7 +213,7 @@ private let testLoop = MultiThreadedEventLoopGroup.singleton.next()
         let messages = SharedMessages<Number>(
             on: testLoop, tally: tally,
             present: { Number(value: 7) }, encode: { [.text("\($0.value)"), .text("and \($0.value)")] },
-            source: { _ in })
+            source: { { _ in } })
         let reader = try await Reader(messages)
         #expect(await reader.next() == .text("7"))
         #expect(await reader.next() == .text("and 7"))

@@ -175,7 +175,7 @@ import Testing
             $0.heartbeat = .seconds(20)
             $0.silentHeartbeats = 3
         }
-        let channel = EmbeddedChannel(handler: WebSocketLine(limits: short, isHeard: false))
+        let channel = EmbeddedChannel(handler: WebSocketLine(limits: short, stream: nil))
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 7070)).wait()
         let mask = WebSocketMaskingKey([1, 2, 3, 4])
         for _ in 0..<50 {

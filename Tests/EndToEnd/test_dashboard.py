@@ -261,7 +261,7 @@ class DashboardTest(unittest.TestCase):
             page.box("#network")
             page.until("/[Ss]ample of step/.test(document.querySelector('#network').innerText)", "the network is drawn")
             for view in ("network", "layers", "space", "stream"):
-                self.assertGreater(len(download(view, "CSV")), 40, view)
+                eventually(lambda: len(download(view, "CSV")) > 40, "%s has data" % view)
         self.assertEqual(page.complaints, [])
 
     def test_keyboard_reaches_everything_and_the_network_is_walked_by_arrows(self):

@@ -104,34 +104,45 @@ extension SharedMessages<Events> {
                     layers: await side.layers(), stream: await side.report(tallies))
             },
             encode: { $0.messages },
-            source: { publish in
-                await withTaskGroup(of: Void.self) { group in
-                    group.addTask {
-                        for await report in LossReport.reports(session, rate: 10) { publish(Events(loss: report)) }
-                    }
-                    group.addTask {
-                        for await _ in session.losses.paced(.milliseconds(500)) {
-                            if let layers = await side.layers() { publish(Events(layers: layers)) }
-                        }
-                    }
-                    group.addTask {
-                        var told = await side.description().identity
-                        var rate = StepRate()
-                        for await _ in AsyncTimerSequence(interval: .seconds(1), clock: .continuous) {
-                            var report = await side.report(tallies)
-                            report.samplesPerSecond = rate.advance(to: report.step) ?? 0
-                            var events = Events(stream: report)
-                            let description = await side.description()
-                            if description.identity != told {
-                                told = description.identity
-                                events.model = description
-                            }
-                            publish(events)
-                        }
-                    }
-                    await group.next()  // the losses end with the session, and the clock with them
-                    group.cancelAll()
-                }
+            source: {
+                let reports = LossReport.reports(session, rate: 10).makeAsyncIterator()
+                let changes = session.losses.paced(.milliseconds(500)).makeAsyncIterator()
+                return { publish in await tell(side, tallies, reports, changes, publish) }
             })
+    }
+
+    private static func tell(
+        _ side: LearnerSide, _ tallies: [StreamTally], _ reports: LossReports.Iterator,
+        _ changes: Paced<Broadcast<LossWindow>>.Iterator, _ publish: @escaping @Sendable (Events) -> Void
+    ) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                var reports = reports
+                while let report = await reports.next() { publish(Events(loss: report)) }
+            }
+            group.addTask {
+                var changes = changes
+                while await changes.next() != nil {
+                    if let layers = await side.layers() { publish(Events(layers: layers)) }
+                }
+            }
+            group.addTask {
+                var told = await side.description().identity
+                var rate = StepRate()
+                for await _ in AsyncTimerSequence(interval: .seconds(1), clock: .continuous) {
+                    var report = await side.report(tallies)
+                    report.samplesPerSecond = rate.advance(to: report.step) ?? 0
+                    var events = Events(stream: report)
+                    let description = await side.description()
+                    if description.identity != told {
+                        told = description.identity
+                        events.model = description
+                    }
+                    publish(events)
+                }
+            }
+            await group.next()  // the losses end with the session, and the clock with them
+            group.cancelAll()
+        }
     }
 }

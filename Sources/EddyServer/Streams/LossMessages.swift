@@ -106,7 +106,7 @@ struct LossReports: AsyncSequence, Sendable {
 
     func makeAsyncIterator() -> Iterator { Iterator(windows: windows.makeAsyncIterator()) }
 
-    struct Iterator: AsyncIteratorProtocol {
+    struct Iterator: AsyncIteratorProtocol, Sendable {
         var windows: Paced<Broadcast<LossWindow>>.Iterator
         private var rate = StepRate()
 
@@ -131,7 +131,13 @@ extension SharedMessages<LossReport> {
         SharedMessages(
             on: loop, tally: tally, misses: { $0.window.missed }, present: { await LossReport.present(session) },
             encode: { [.text(WebJSON.encode(LossMessage($0, unit: unit)))] },
-            source: { publish in for await report in LossReport.reports(session, rate: rate) { publish(report) } })
+            source: {
+                let reports = LossReport.reports(session, rate: rate).makeAsyncIterator()
+                return { publish in
+                    var reports = reports
+                    while let report = await reports.next() { publish(report) }
+                }
+            })
     }
 }
 
@@ -142,7 +148,13 @@ extension SharedMessages<LossSeries> {
     ) -> SharedMessages {
         SharedMessages(
             on: loop, tally: tally, misses: { Int($0.missed) }, encode: { [.text(json($0, unit: unit))] },
-            source: { publish in for await series in session.everyLoss.paced(.seconds(1) / 30) { publish(series) } })
+            source: {
+                let chunks = session.everyLoss.paced(.seconds(1) / 30).makeAsyncIterator()
+                return { publish in
+                    var chunks = chunks
+                    while let series = await chunks.next() { publish(series) }
+                }
+            })
     }
 
     /// Written by hand: thousands of numbers a message take Foundation's encoder ten times as long.

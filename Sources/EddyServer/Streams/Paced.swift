@@ -33,3 +33,5 @@ extension AsyncSequence where Self: Sendable, Failure == Never {
     /// The elements, with at least `interval` between one and the next.
     func paced(_ interval: Duration) -> Paced<Self> { Paced(base: self, interval: interval) }
 }
+
+extension Paced.Iterator: Sendable where Base.AsyncIterator: Sendable {}

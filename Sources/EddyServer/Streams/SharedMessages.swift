@@ -37,7 +37,9 @@ final class StreamTally: Sendable {
 /// A stream's messages, for any number of subscribers.
 final class SharedMessages<Value: Mergeable>: MessageStream {
     /// Publishes what there is to tell until that ends, or its task is cancelled. Runs on the event loop.
-    typealias Source = @Sendable (_ publish: @escaping @Sendable (Value) -> Void) async -> Void
+    typealias Pump = @Sendable (_ publish: @escaping @Sendable (Value) -> Void) async -> Void
+    /// Subscribes to the session, from the moment of the call.
+    typealias Source = @Sendable () -> Pump
 
     private struct State {
         var subscriptions: [ObjectIdentifier: Subscription] = [:]
@@ -102,8 +104,9 @@ final class SharedMessages<Value: Mergeable>: MessageStream {
 
     private func startPump() {
         guard state.value.pump == nil, !state.value.isFinished else { return }
-        state.value.pump = Task(executorPreference: executor) { [self, source] in
-            await source { [self] value in
+        let pump = source()
+        state.value.pump = Task(executorPreference: executor) { [self] in
+            await pump { [self] value in
                 if !Task.isCancelled { publish(value) }  // else another pump may have begun
             }
             if !Task.isCancelled { end() }

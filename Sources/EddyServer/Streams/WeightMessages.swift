@@ -69,9 +69,11 @@ extension SharedMessages<WeightReport> {
                 return snapshot.layers.isEmpty ? nil : WeightReport(snapshot: snapshot)
             },
             encode: { [isPacked ? packed($0) : text($0)] },
-            source: { publish in
-                for await _ in session.losses.paced(.milliseconds(500)) {
-                    publish(WeightReport(snapshot: await session.snapshot()))
+            source: {
+                let changes = session.losses.paced(.milliseconds(500)).makeAsyncIterator()
+                return { publish in
+                    var changes = changes
+                    while await changes.next() != nil { publish(WeightReport(snapshot: await session.snapshot())) }
                 }
             })
     }

@@ -156,18 +156,18 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler, MessageSink
         case .begin(let head, let stream, let ended):
             isChunked = head.version != .http1_0
             context.write(wrapOutboundOut(.head(head)), promise: nil)
-            // Sent at once, so that the client sees its subscription stand before the first message.
-            context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ServerSentEvents.greeting))), promise: promise)
-            beat(ServerSentEvents.heartbeat, context)
             wire = try? context.pipeline.syncOperations.context(handler: codec.encoder)
             following = Following(stream, sink: self, ended: ended)
+            // Only now, when the subscription stands: a client may send samples as soon as it has read this.
+            context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ServerSentEvents.greeting))), promise: promise)
+            beat(ServerSentEvents.heartbeat, context)
         case .finish:
             heartbeat?.cancel()
             (heartbeat, following, wire) = (nil, nil, nil)
             end(context, promise)
-        case .upgrade(let head, let isHeard):
-            upgrade(context, head, isHeard: isHeard, promise)
-        case .message, .follow, .close:
+        case .upgrade(let head, let stream):
+            upgrade(context, head, stream, promise)
+        case .message, .close:
             preconditionFailure("a websocket's message before the upgrade")
         }
     }
@@ -202,21 +202,25 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler, MessageSink
 
     /// Takes the HTTP codec out and the websocket codec in. The decoder goes last, and hands on what it has not parsed.
     private func upgrade(
-        _ context: ChannelHandlerContext, _ head: HTTPResponseHead, isHeard: Bool, _ promise: EventLoopPromise<Void>?
+        _ context: ChannelHandlerContext, _ head: HTTPResponseHead, _ stream: WebOutput.Stream?,
+        _ promise: EventLoopPromise<Void>?
     ) {
         context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: promise)
+        context.write(wrapOutboundOut(.end(nil)), promise: promise)
         let pipeline = context.pipeline.syncOperations
+        let line = WebSocketLine(limits: limits, stream: stream)
         do {
             try pipeline.addHandlers(
                 [
                     WebSocketFrameEncoder(),
                     ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: limits.messageBytes)),
-                    WebSocketLine(limits: limits, isHeard: isHeard),
+                    line,
                 ], position: .after(self))
         } catch {
             return context.close(promise: nil)  // the channel is closing already
         }
+        line.follow(in: pipeline)
+        context.flush()  // only now, when a subscription stands
         pipeline.removeHandler(codec.encoder, promise: nil)
         pipeline.removeHandler(context: context, promise: nil)
         let channel = context.channel

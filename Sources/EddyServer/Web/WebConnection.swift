@@ -170,10 +170,10 @@ final class WebConnection: Sendable {
     }
 
     private func subscribe(_ head: HTTPRequestHead, _ stream: any MessageStream, _ outbound: Writer) async throws {
-        try await upgrade(head, isHeard: false, outbound)
+        let response = try await handshake(head)
         var ending = WebSocketViolation(code: 1000, reason: "")
         do {
-            try await follow(outbound) { .follow(stream, ended: $0) }
+            try await follow(outbound) { .upgrade(response, .init(messages: stream, ended: $0)) }
         } catch  where !(error is ChannelError) {
             ending = WebSocketViolation(code: 1011, reason: "\(error)")
         }
@@ -193,7 +193,7 @@ final class WebConnection: Sendable {
     private func converse(
         _ head: HTTPRequestHead, _ conversation: any WebConversation, _ inbox: Inbox, _ outbound: Writer
     ) async throws {
-        try await upgrade(head, isHeard: true, outbound)
+        try await outbound.write(.upgrade(try await handshake(head), nil))
         var conversation = conversation
         var ending = WebSocketViolation(code: 1000, reason: "")
         var hears = true  // whether the peer still takes replies; what it sent is heard all the same
@@ -216,7 +216,9 @@ final class WebConnection: Sendable {
         try await close(ending, outbound)
     }
 
-    private func upgrade(_ head: HTTPRequestHead, isHeard: Bool, _ outbound: Writer) async throws {
+    /// The response that accepts an upgrade.
+    /// - Throws: ``WebError`` 400 or 426.
+    private func handshake(_ head: HTTPRequestHead) async throws -> HTTPResponseHead {
         var extra: HTTPHeaders = [:]
         if head.headers[canonicalForm: "sec-websocket-protocol"].contains(Substring(BearerToken.subprotocol)) {
             extra.add(name: "Sec-WebSocket-Protocol", value: BearerToken.subprotocol)
@@ -236,8 +238,7 @@ final class WebConnection: Sendable {
                 ? WebError(.badRequest, "the websocket handshake needs one Sec-WebSocket-Key")
                 : WebError(.upgradeRequired, "the websocket handshake needs Sec-WebSocket-Version: 13")
         }
-        let response = HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
-        try await outbound.write(.upgrade(response, isHeard: isHeard))
+        return HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
     }
 
     /// Says the last word and waits until the client has had its chance to answer.

@@ -21,6 +21,12 @@ enum WebInput: Sendable {
 
 /// What is said to it.
 enum WebOutput: Sendable {
+    /// A stream's messages, until either side ends it.
+    struct Stream: Sendable {
+        let messages: any MessageStream
+        let ended: EventLoopPromise<Void>
+    }
+
     /// A whole response. The content is left out where the request was HEAD.
     case response(HTTPResponseHead, ByteBuffer)
     /// `100 Continue`: send the body that you announced.
@@ -29,11 +35,9 @@ enum WebOutput: Sendable {
     case begin(HTTPResponseHead, any MessageStream, ended: EventLoopPromise<Void>)
     /// The end of an endless response.
     case finish
-    /// The switch to a websocket. What a client says is handed on, or read and dropped.
-    case upgrade(HTTPResponseHead, isHeard: Bool)
+    /// The switch to a websocket: a conversation, or a stream, whose client is read and not heard.
+    case upgrade(HTTPResponseHead, Stream?)
     case message(WebMessage)
-    /// The stream's messages, until either side ends it.
-    case follow(any MessageStream, ended: EventLoopPromise<Void>)
     /// The last frame of a websocket. The connection closes once the client has answered.
     case close(code: UInt16, reason: String)
 }

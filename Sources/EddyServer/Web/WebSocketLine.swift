@@ -25,6 +25,7 @@ final class WebSocketLine: ChannelDuplexHandler, MessageSink {
 
     private let limits: WebLimits
     private let isHeard: Bool
+    private var stream: WebOutput.Stream?
     private var assembler: WebSocketAssembler
     private var state = State.open
     private var unheard = 0
@@ -36,8 +37,9 @@ final class WebSocketLine: ChannelDuplexHandler, MessageSink {
     /// The answer to a ping that came while the socket took nothing; a newer one replaces it (§5.5.3).
     private var pong: ByteBuffer?
 
-    init(limits: WebLimits, isHeard: Bool) {
-        (self.limits, self.isHeard) = (limits, isHeard)
+    /// - Parameter stream: what is sent to the client, which is not heard then; nil for a conversation.
+    init(limits: WebLimits, stream: WebOutput.Stream?) {
+        (self.limits, self.stream, isHeard) = (limits, stream, stream == nil)
         assembler = WebSocketAssembler(limit: limits.messageBytes)
     }
 
@@ -156,10 +158,6 @@ final class WebSocketLine: ChannelDuplexHandler, MessageSink {
             let opcode: WebSocketOpcode = message.kind == .text ? .text : .binary
             let frame = WebSocketFrame(fin: true, opcode: opcode, data: message.bytes)
             context.write(wrapOutboundOut(frame), promise: promise)
-        case .follow(let stream, let ended):
-            promise?.succeed()
-            wire = try? context.pipeline.syncOperations.context(handlerType: WebSocketFrameEncoder.self)
-            following = Following(stream, sink: self, ended: ended)
         case .close(let code, let reason):
             if case .concluding(let code, let reason) = state {
                 close(context, code: code, reason: reason, promise: promise)
@@ -171,6 +169,13 @@ final class WebSocketLine: ChannelDuplexHandler, MessageSink {
     }
 
     // MARK: A stream
+
+    /// Begins to send the stream's messages, where there is one. Called once the codec is in place.
+    func follow(in pipeline: ChannelPipeline.SynchronousOperations) {
+        guard let stream = stream.take() else { return }
+        wire = try? pipeline.context(handlerType: WebSocketFrameEncoder.self)
+        following = Following(stream.messages, sink: self, ended: stream.ended)
+    }
 
     var isReady: Bool {
         guard case .open = state, let wire else { return false }
