@@ -104,7 +104,9 @@ class DashboardTest(unittest.TestCase):
             page.box("#%s canvas" % view)
             page.until(
                 "(() => { const c = [...document.querySelectorAll('#%s canvas')].find((c) => c.width > 1);"
-                " if (!c) return false; const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+                " if (!c) return false; const copy = new OffscreenCanvas(c.width, c.height)"
+                ".getContext('2d', {willReadFrequently: true}); copy.drawImage(c, 0, 0);"  # else Chromium complains
+                " const d = copy.getImageData(0, 0, c.width, c.height).data;"
                 " const seen = new Set(); for (let i = 0; i < d.length; i += 4) seen.add(d[i] << 16 | d[i + 1] << 8 | d[i + 2]);"
                 " return seen.size > 3; })()" % view, "%s is drawn" % view)
         mean = page.until("parseFloat(document.querySelector('#figures .value').textContent)", "the mean loss is told")

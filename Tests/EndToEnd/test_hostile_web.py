@@ -292,6 +292,28 @@ class BodyTest(HostileWebTest):
             self.assertEqual(client.data.count(b"Content-Length: "), 1)
 
 
+class LastWordTest(HostileWebTest):
+    def test_what_follows_a_refused_upgrade_is_not_kept(self):
+        server = self.serve()
+        self.ask(server)
+        before = memory(server.pid)
+        flood = b"x" * (1 << 20)
+        for target in (b"/model", b"/nothing", b"/losses"):  # answered, refused, and no handshake
+            with socket.create_connection((server.host, server.web_port)) as client:
+                client.sendall(b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+                               % target)
+                sent = 0
+                try:
+                    while True:  # until the server closes, which is what ends it
+                        client.sendall(flood)
+                        sent += len(flood)
+                except OSError:
+                    pass
+            self.assertGreater(sent, 32 << 20, "no flood")
+        growth = memory(server.pid, peak=True) - before
+        self.assertLess(growth, 24 << 20, "%d MB were kept" % (growth >> 20))
+
+
 class OriginTest(HostileWebTest):
     def test_foreign_pages_and_names_are_403_before_an_upgrade_too(self):
         server = self.serve()

@@ -97,26 +97,9 @@ extension Network {
 
     /// A hash of every parameter's bits (FNV-1a, 64 bits): equal hashes mean equal learning.
     public var parameterHash: UInt64 {
-        var hash = ParameterHash()
+        var hash = FNV1a()
         for value in flatParameters { hash.add(value) }
         return hash.value
-    }
-}
-
-/// FNV-1a over the bits of parameters, 64 bits wide (Fowler, Noll and Vo 1991), for each layer W (outputs, inputs)
-/// row-major and then b.
-public struct ParameterHash: Sendable {
-    public var value: UInt64 = 0xCBF2_9CE4_8422_2325
-
-    public init() {}
-
-    @inlinable
-    public mutating func add(_ parameter: Float) {
-        var bits = parameter.bitPattern
-        for _ in 0..<4 {
-            value = (value ^ UInt64(bits & 0xFF)) &* 0x0000_0100_0000_01B3
-            bits >>= 8
-        }
     }
 }
 

@@ -184,9 +184,7 @@ enum ModelFile {
 
     // MARK: Bytes
 
-    static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt64 {
-        bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
-    }
+    static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt64 { FNV1a.hash(bytes) }
 
     private static func append(_ integer: some FixedWidthInteger, to bytes: inout [UInt8]) {
         withUnsafeBytes(of: integer.littleEndian) { bytes.append(contentsOf: $0) }

@@ -59,7 +59,7 @@ public struct Snapshot: Sendable, Codable {
     /// weights.
     public var parameterHash: UInt64? {
         guard let first = layers.first, !first.weights.isEmpty else { return nil }
-        var hash = ParameterHash()
+        var hash = FNV1a()
         for layer in layers {
             for output in 0..<layer.outputs {
                 for input in 0..<layer.inputs { hash.add(layer.weights[input * layer.outputs + output]) }

@@ -5,7 +5,6 @@
 
 import Eddy
 import NIOCore
-import Synchronization
 
 /// How feed connections are set up.
 public struct FeedOptions: Sendable {
@@ -27,44 +26,6 @@ public struct FeedOptions: Sendable {
     public var activity = FeedActivity()
 
     public init() {}
-}
-
-/// How busy the feeds are, over all of them.
-public final class FeedActivity: Sendable {
-    private let times = Mutex(LatencyHistogram())
-    private let waiting = Atomic(0)
-    private let sockets = Atomic(0)
-
-    public init() {}
-
-    /// From the arrival of a sample's last byte to its update.
-    var latency: LatencyHistogram { times.withLock { $0 } }
-    /// Chunks that wait for the learner, or are being learned.
-    var queue: Int { waiting.load(ordering: .relaxed) }
-    /// Feeds over websockets that are open now.
-    var webSockets: Int { sockets.load(ordering: .relaxed) }
-
-    func openWebSocket() { sockets.add(1, ordering: .relaxed) }
-    func closeWebSocket() { sockets.subtract(1, ordering: .relaxed) }
-
-    func learn(
-        _ chunk: DecodedChunk, from source: String, with session: LearningSession, arrived: ContinuousClock.Instant
-    ) async -> StepChunk {
-        waiting.add(1, ordering: .relaxed)
-        let steps = await session.learn(chunk.samples, lines: chunk.lines, source: source)
-        waiting.subtract(1, ordering: .relaxed)
-        if steps.learned > 0 {
-            let now = ContinuousClock.now
-            let seconds = (now - arrived) / .seconds(1)
-            times.withLock { $0.record(seconds, count: steps.learned, at: FeedActivity.time(now)) }
-        }
-        return steps
-    }
-
-    /// Seconds of the clock by which latencies are told.
-    static func time(_ instant: ContinuousClock.Instant = .now) -> Double { (instant - epoch) / .seconds(1) }
-
-    private static let epoch = ContinuousClock.now
 }
 
 struct FeedConversation: Sendable {
@@ -208,32 +169,5 @@ struct FeedConversation: Sendable {
             replies.sayError(
                 SampleError(line: line, expected: "!format, !reply, !token or !ping", got: "!" + directive.prefix(40)))
         }
-    }
-}
-
-/// Waits for the line `!token TOKEN`, which has to be a connection's first where a token is asked for: nothing that
-/// comes before it is decoded.
-private struct FeedDoor: Sendable {
-    enum Answer { case admitted, refused(String), undecided }
-
-    let token: BearerToken
-    private var line: [UInt8] = []
-
-    init(token: BearerToken) { self.token = token }
-
-    /// Takes bytes up to the end of the first line.
-    mutating func knock(_ bytes: inout ByteBuffer) -> Answer {
-        let view = bytes.readableBytesView
-        let end = view.firstIndex(of: UInt8(ascii: "\n"))
-        line += view[..<(end ?? view.endIndex)]
-        bytes.moveReaderIndex(forwardBy: end.map { $0 - view.startIndex + 1 } ?? view.count)
-        let text = String(decoding: line.prefix(1024), as: UTF8.self)
-        guard text.hasPrefix("!") else {
-            return line.isEmpty && end == nil ? .undecided : .refused("a line without it")
-        }
-        guard end != nil else { return line.count > 1024 ? .refused("a line too long") : .undecided }
-        let words = text.split(whereSeparator: \.isWhitespace)
-        guard words.count == 2, words[0] == "!token" else { return .refused("another directive") }
-        return token.matches(words[1]) ? .admitted : .refused("another token")
     }
 }

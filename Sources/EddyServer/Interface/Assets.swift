@@ -25,7 +25,7 @@ enum Assets {
 
     private static func asset(_ path: String, type: String, _ bytes: ByteBuffer) -> WebRoute {
         // A browser asks each time whether it is still the same; another version of the server has another tag.
-        let tag = "\"\(EddyVersion.current)-\(String(hash(of: bytes), radix: 16))\""
+        let tag = "\"\(EddyVersion.current)-\(String(FNV1a.hash(bytes.readableBytesView), radix: 16))\""
         return .get(path, isPublic: true) { request in
             let isKnown = request.headers["if-none-match"].contains(tag)
             var response = WebResponse(
@@ -33,11 +33,6 @@ enum Assets {
             response.headers.add(name: "ETag", value: tag)
             return response
         }
-    }
-
-    /// FNV-1a (Fowler, Noll and Vo 1991).
-    private static func hash(of bytes: ByteBuffer) -> UInt64 {
-        bytes.readableBytesView.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
 
     private static func type(of name: String) -> String {

@@ -102,21 +102,8 @@ struct SampleRoutes: Sendable {
     private static let questionLimit = 10_000
 
     private struct Answer: Encodable, Sendable {
-        enum Value: Encodable, Sendable {
-            case number(Float)
-            case name(String)
-
-            func encode(to encoder: any Encoder) throws {
-                var container = encoder.singleValueContainer()
-                switch self {
-                case .number(let value): try container.encode(value)
-                case .name(let name): try container.encode(name)
-                }
-            }
-        }
-
         var line: Int
-        var prediction: Value?
+        var prediction: ClassOrValue?
         var probability: Float?
         var error: String?
     }
@@ -161,12 +148,11 @@ struct SampleRoutes: Sendable {
         var rejections: [Int: SampleError] = [:]
         for (index, error) in steps.rejections { rejections[index] = error }
         var found: [Answer] = chunk.lines.indices.map { i in
-            switch steps.prediction(at: i) {
-            case .value(let value)?: Answer(line: chunk.lines[i], prediction: .number(value))
-            case .class(let name, let probability)?:
-                Answer(line: chunk.lines[i], prediction: .name(name), probability: probability)
-            case nil: Answer(line: chunk.lines[i], error: rejections[i].map { "\($0)" } ?? "not taken")
+            guard let prediction = steps.prediction(at: i) else {
+                return Answer(line: chunk.lines[i], error: rejections[i].map { "\($0)" } ?? "not taken")
             }
+            let (value, probability) = ClassOrValue.parts(of: prediction)
+            return Answer(line: chunk.lines[i], prediction: value, probability: probability)
         }
         for event in chunk.events {
             switch event.kind {

@@ -71,10 +71,6 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler, MessageSink
         body?.set(nil)
         switch unwrapInboundIn(data) {
         case .head(let request):
-            // The codec bounds the fields; the request line is bounded here, at the latest by the codec's own 80 KB.
-            if request.uri.utf8.count > limits.headBytes {
-                return refuse(.uriTooLong, "the target is longer than \(limits.headBytes) bytes", context)
-            }
             head?.set(nil)
             unanswered.append(request.method)
             (isFirst, isInBody) = (false, true)
@@ -138,6 +134,16 @@ final class HTTPLine: ChannelDuplexHandler, RemovableChannelHandler, MessageSink
     }
 
     // MARK: Out
+
+    /// When the last word has been said, what still comes is dropped here and not parsed: the decoder would keep all
+    /// that follows an upgrade that was refused.
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        if mode == .output {
+            isDeaf = true
+            context.pipeline.syncOperations.removeHandler(codec.decoder, promise: nil)
+        }
+        context.close(mode: mode, promise: promise)
+    }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         guard !isEnding else { return promise?.fail(ChannelError.ioOnClosedChannel) ?? () }

@@ -105,12 +105,8 @@ final class WebConnection: Sendable {
             }
         } catch let error as WebError {
             return try await send(refusal(error, head), head, body, outbound)
-        } catch let error as RequestBody.Cut {
-            throw error
-        } catch let error as ChannelError {
-            throw error
-        } catch is CancellationError {
-            throw CancellationError()
+        } catch let error where error is RequestBody.Cut || error is ChannelError || error is CancellationError {
+            throw error  // the client is gone, or the server stops: there is nobody to answer
         } catch {
             server.logger.error("request failed", metadata: ["target": "\(head.uri)", "error": "\(error)"])
             let response = WebResponse.failure(.internalServerError, "the server failed to answer; its log says why")
@@ -139,8 +135,7 @@ final class WebConnection: Sendable {
         let isShort = head.announcedLength.map { $0 <= server.limits.drainBytes } ?? false
         let isDrained = isShort ? await body.drain(limit: server.limits.drainBytes) : body.isComplete
         let isLast = !isDrained || !goesOn(after: head)
-        let bytes = response.body
-        try await outbound.write(.response(response.head(version: head.version, isLast: isLast), bytes))
+        try await outbound.write(.response(response.head(version: head.version, isLast: isLast), response.body))
         return !isLast
     }
 
@@ -174,7 +169,7 @@ final class WebConnection: Sendable {
         var ending = WebSocketViolation(code: 1000, reason: "")
         do {
             try await follow(outbound) { .upgrade(response, .init(messages: stream, ended: $0)) }
-        } catch  where !(error is ChannelError) {
+        } catch let error where !(error is ChannelError) {
             ending = WebSocketViolation(code: 1011, reason: "\(error)")
         }
         try await close(ending, outbound)
@@ -209,7 +204,7 @@ final class WebConnection: Sendable {
             }
         } catch let violation as WebSocketViolation {
             ending = violation
-        } catch  where !(error is ChannelError) {
+        } catch let error where !(error is ChannelError) {
             ending = WebSocketViolation(code: 1011, reason: "\(error)")
         }
         await say(await conversation.end())

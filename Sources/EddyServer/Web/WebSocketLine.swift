@@ -159,11 +159,9 @@ final class WebSocketLine: ChannelDuplexHandler, MessageSink {
             let frame = WebSocketFrame(fin: true, opcode: opcode, data: message.bytes)
             context.write(wrapOutboundOut(frame), promise: promise)
         case .close(let code, let reason):
-            if case .concluding(let code, let reason) = state {
-                close(context, code: code, reason: reason, promise: promise)
-            } else {
-                close(context, code: code, reason: reason, promise: promise)
-            }
+            var ending: (code: UInt16?, reason: String) = (code, reason)
+            if case .concluding(let code, let reason) = state { ending = (code, reason) }
+            close(context, code: ending.code, reason: ending.reason, promise: promise)
         default: preconditionFailure("HTTP after the upgrade")
         }
     }
