@@ -27,8 +27,11 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
+        // Training steps in C vector extensions, one body for every instruction set.
+        .target(name: "CBackpropKernels", exclude: ["body"]),
+
         // The mathematics: synchronous, deterministic, no clock, no input or output.
-        .target(name: "Backprop"),
+        .target(name: "Backprop", dependencies: ["CBackpropKernels"]),
 
         // What people embed: samples, learner, pipeline, models. Neither NIO nor a web server.
         .target(

@@ -1,25 +1,33 @@
-// The three passes over a dense layer's weights, sixteen Floats at a time.
+// The three passes over a dense layer's weights, in the readable form; CBackpropKernels does the same, to the bit, faster.
 //
 //     forward    z = xW + b                 y = f(z)
 //     backward   dx = W·dz ⊙ f′(y)          (dx belongs to the layer below)
 //     update     W ← W − η · x dzᵀ          b ← b − η · dz
 //
-// Two layouts, chosen by the layer's shape alone, so that the order of every sum is too:
-//
-// - `byInput`: one row of weights an input, (inputs, outputs) row-major, rows padded to sixteen.
-//   A row is scaled by x[j] and added: no sum across lanes in the forward pass.
-// - `byOutput`: one row an output. For up to four outputs, where the other layout would
-//   multiply mostly padding; a row's products are summed lane by lane, then across lanes in
-//   a fixed tree.
+// The order of every sum is a function of the layer's shape alone (``WeightLayout``). Inputs that are zero are left out
+// of sums and updates, which changes no bit: a sum that begins at +0 is not changed by ±0, nor is a weight, as none
+// is ever −0.
 //
 // Padding is zero in weights, activations and deltas, and stays zero.
 
-/// How a layer's weights lie in memory.
+/// How a layer's weights lie in memory, and so in which order sums over its inputs are taken.
 enum WeightLayout: Equatable {
-    case byInput
+    /// One row of weights an input: (inputs, outputs) row-major, rows padded to sixteen. Row j is scaled by x[j] and added
+    /// to one of `sums` partial sums, in turn; no sum across lanes in the forward pass.
+    case byInput(sums: Int)
+    /// One row an output: its products with x are summed by sixteens, the even and the odd ones each, then across lanes.
+    ///
+    /// For up to four outputs, where the other layout would multiply mostly padding; and for a first layer too large for
+    /// the cache, where the rows of dead units need no writing.
     case byOutput
 
-    init(outputs: Int) { self = outputs <= 4 ? .byOutput : .byInput }
+    init(inputs: Int, outputs: Int, isFirst: Bool) {
+        if outputs <= 4 || (isFirst && outputs >= 256 && inputs * outputs > 1 << 18) {
+            self = .byOutput
+        } else {
+            self = .byInput(sums: outputs <= 32 ? 4 : outputs <= 64 ? 2 : 1)
+        }
+    }
 }
 
 /// Views into the network's flat blocks for one layer. Owned by the ``Network``, whose blocks outlive it.
@@ -38,92 +46,91 @@ struct DenseLayer {
     let output: UnsafeMutablePointer<Lanes>  // y, (outputLanes)
     let delta: UnsafeMutablePointer<Lanes>  // dz, (outputLanes)
 
+    var inputLanes: Int { AlignedBuffer.padded(inputs) / 16 }
+
     /// The index of one weight among the layer's Floats.
-    @inline(__always)
     func index(input: Int, output: Int) -> Int {
-        switch layout {
-        case .byInput: input * rowLanes * 16 + output
-        case .byOutput: output * rowLanes * 16 + input
-        }
+        layout == .byOutput ? output * rowLanes * 16 + input : input * rowLanes * 16 + output
     }
 
     // MARK: Forward
 
     /// y = f(xW + b).
-    @inline(__always)
     func forward(_ x: UnsafePointer<Lanes>) {
         switch layout {
-        case .byInput:
-            let scalars = UnsafeRawPointer(x).assumingMemoryBound(to: Float.self)
+        case .byInput(let sums):
+            let scalars = floats(x)
             for block in 0..<outputLanes {
-                var sum = bias[block]
-                var row = weights + block
-                for j in 0..<inputs {
-                    sum += row.pointee * scalars[j]
-                    row += rowLanes
+                var sum = (Lanes(), Lanes(), Lanes(), Lanes())
+                var rank = 0  // among the inputs that are not zero
+                for j in 0..<inputs where scalars[j] != 0 {
+                    let term = weights[j * rowLanes + block] * scalars[j]
+                    switch rank % sums {
+                    case 0: sum.0 += term
+                    case 1: sum.1 += term
+                    case 2: sum.2 += term
+                    default: sum.3 += term
+                    }
+                    rank += 1
                 }
-                output[block] = sum
+                output[block] = ((sum.0 + sum.1) + (sum.2 + sum.3)) + bias[block]
             }
         case .byOutput:
-            let z = floats(output)
-            let b = floats(bias)
+            for block in 0..<outputLanes { output[block] = Lanes() }
             for i in 0..<outputs {
-                z[i] = dot(weights + i * rowLanes, x, lanes: rowLanes) + b[i]
+                floats(output)[i] = dot(weights + i * rowLanes, x, lanes: rowLanes) + floats(bias)[i]
             }
         }
         applyActivation()
     }
 
-    @inline(__always)
     private func applyActivation() {
-        switch activation {
-        case .identity: break
-        case .step: for k in 0..<outputLanes { output[k] = Lanes().replacing(with: 1, where: output[k] .> 0) }
-        case .sigmoid:
-            for k in 0..<outputLanes { output[k] = Elementary.sigmoid(output[k]) }
-            let y = floats(output)  // sigmoid(0) is ½: padding goes back to zero
-            for k in outputs..<outputLanes * 16 { y[k] = 0 }
-        case .tanh: for k in 0..<outputLanes { output[k] = Elementary.tanh(output[k]) }
-        case .relu:  // negated, so that NaN stays NaN
-            for k in 0..<outputLanes { output[k] = output[k].replacing(with: 0, where: output[k] .<= 0) }
-        case .leakyReLU:
-            for k in 0..<outputLanes {
-                output[k] = output[k].replacing(with: output[k] * Float(Activation.leak), where: output[k] .<= 0)
+        for k in 0..<outputLanes {
+            let z = output[k]
+            switch activation {
+            case .identity: break
+            case .step: output[k] = Lanes().replacing(with: 1, where: z .> 0)
+            case .sigmoid: output[k] = Elementary.sigmoid(z)
+            case .tanh: output[k] = Elementary.tanh(z)
+            case .relu: output[k] = z.replacing(with: 0, where: z .<= 0)  // negated, so that NaN stays NaN
+            case .leakyReLU: output[k] = z.replacing(with: z * Float(Activation.leak), where: z .<= 0)
             }
+        }
+        if activation == .sigmoid {  // sigmoid(0) is ½: padding goes back to zero
+            for k in outputs..<outputLanes * 16 { floats(output)[k] = 0 }
         }
     }
 
     // MARK: Backward
 
     /// dx = W·dz, into the delta of the layer below, before its activation's derivative.
-    @inline(__always)
     func backward(into dx: UnsafeMutablePointer<Lanes>) {
         switch layout {
         case .byInput:
-            let scalars = floats(dx)
-            for j in 0..<inputs { scalars[j] = dot(weights + j * rowLanes, delta, lanes: rowLanes) }
+            for j in 0..<inputs {
+                var sum = weights[j * rowLanes] * delta[0]
+                for k in 1..<max(rowLanes, 1) { sum += weights[j * rowLanes + k] * delta[k] }
+                floats(dx)[j] = acrossLanes(sum)
+            }
         case .byOutput:
-            let dz = floats(delta)
             for block in 0..<rowLanes {
                 var sum = Lanes()
-                for i in 0..<outputs { sum += weights[i * rowLanes + block] * dz[i] }
+                for i in 0..<outputs { sum += weights[i * rowLanes + block] * floats(delta)[i] }
                 dx[block] = sum
             }
         }
     }
 
     /// dz = dy ⊙ f′(y), in place.
-    @inline(__always)
     func applyDerivative() {
-        switch activation {
-        case .identity, .step: break  // step: the straight-through estimate, no gradient
-        case .sigmoid: for k in 0..<outputLanes { delta[k] = delta[k] * (output[k] * (1 - output[k])) }
-        case .tanh: for k in 0..<outputLanes { delta[k] = delta[k] * (1 - output[k] * output[k]) }
-        case .relu:
-            for k in 0..<outputLanes { delta[k] = delta[k].replacing(with: 0, where: output[k] .<= 0) }
-        case .leakyReLU:
-            for k in 0..<outputLanes {
-                delta[k] = delta[k].replacing(with: delta[k] * Float(Activation.leak), where: output[k] .<= 0)
+        for k in 0..<outputLanes {
+            let (d, y) = (delta[k], output[k])
+            switch activation {
+            case .identity, .step: break  // step: the straight-through estimate, no gradient
+            case .sigmoid: delta[k] = d * (y * (1 - y))
+            case .tanh: delta[k] = d * (1 - y * y)
+            case .relu: delta[k] = d.replacing(with: 0, where: y .<= 0)
+            case .leakyReLU: delta[k] = d.replacing(with: d * Float(Activation.leak), where: y .<= 0)
             }
         }
     }
@@ -131,83 +138,54 @@ struct DenseLayer {
     // MARK: Update
 
     /// W ← W − η·x dzᵀ and b ← b − η·dz; with momentum and L2 where the optimizer has them.
-    @inline(__always)
     func update(_ x: UnsafePointer<Lanes>, learningRate: Float, optimizer: Optimizer) {
+        // A weight's gradient is vector · scalar of its row.
+        let vector = layout == .byOutput ? x : UnsafePointer(delta)
+        let scalars = layout == .byOutput ? UnsafePointer(floats(delta)) : floats(x)
         if let weightVelocity, let biasVelocity {
-            eachRow(x) { w, v, gradient in
-                let g = gradient + optimizer.l2 * w
-                let velocity = optimizer.momentum * v + g
-                v = velocity
-                w -= learningRate * velocity
-            } velocity: {
-                weightVelocity
+            for r in 0..<rows {
+                for k in r * rowLanes..<(r + 1) * rowLanes {
+                    let gradient = vector[k - r * rowLanes] * scalars[r] + weights[k] * optimizer.l2
+                    weightVelocity[k] = weightVelocity[k] * optimizer.momentum + gradient
+                    weights[k] -= weightVelocity[k] * learningRate
+                }
             }
             for k in 0..<outputLanes {
-                biasVelocity[k] = optimizer.momentum * biasVelocity[k] + delta[k]
-                bias[k] -= learningRate * biasVelocity[k]
+                biasVelocity[k] = biasVelocity[k] * optimizer.momentum + delta[k]
+                bias[k] -= biasVelocity[k] * learningRate
             }
-        } else {
-            for k in 0..<outputLanes { bias[k] -= learningRate * delta[k] }
-            if optimizer.l2 != 0 {
-                let decay = 1 - learningRate * optimizer.l2
-                for k in 0..<rows * rowLanes { weights[k] = weights[k] * decay }
-            }
-            descend(x, learningRate)
+            return
         }
-    }
-
-    /// The plain case: one multiplication and one subtraction a weight.
-    @inline(__always)
-    private func descend(_ x: UnsafePointer<Lanes>, _ learningRate: Float) {
-        switch layout {
-        case .byInput:
-            let scalars = UnsafeRawPointer(x).assumingMemoryBound(to: Float.self)
-            for j in 0..<rows {
-                let g = learningRate * scalars[j]
-                let row = weights + j * rowLanes
-                for k in 0..<rowLanes { row[k] -= delta[k] * g }
-            }
-        case .byOutput:
-            let dz = floats(delta)
-            for i in 0..<rows {
-                let g = learningRate * dz[i]
-                let row = weights + i * rowLanes
-                for k in 0..<rowLanes { row[k] -= x[k] * g }
-            }
+        for k in 0..<outputLanes { bias[k] -= delta[k] * learningRate }
+        if optimizer.l2 != 0 {
+            let decay = 1 - learningRate * optimizer.l2
+            // A product may underflow to −0, which is no weight's value.
+            for k in 0..<rows * rowLanes { weights[k] = weights[k] * decay + 0 }
         }
-    }
-
-    /// Calls `body` with each weight vector, its velocity and its gradient x·dz.
-    @inline(__always)
-    private func eachRow(
-        _ x: UnsafePointer<Lanes>, _ body: (inout Lanes, inout Lanes, Lanes) -> Void,
-        velocity: () -> UnsafeMutablePointer<Lanes>
-    ) {
-        let velocity = velocity()
-        let scalars =
-            layout == .byInput ? UnsafeRawPointer(x).assumingMemoryBound(to: Float.self) : UnsafePointer(floats(delta))
-        let vector = layout == .byInput ? UnsafePointer(delta) : x
         for r in 0..<rows {
-            for k in r * rowLanes..<(r + 1) * rowLanes {
-                body(&weights[k], &velocity[k], vector[k - r * rowLanes] * scalars[r])
-            }
+            let g = learningRate * scalars[r]
+            if g == 0 { continue }
+            for k in 0..<rowLanes { weights[r * rowLanes + k] -= vector[k] * g }
         }
     }
 }
 
 // MARK: - Sums in a fixed order
 
-@inline(__always)
 func floats(_ lanes: UnsafeMutablePointer<Lanes>) -> UnsafeMutablePointer<Float> {
     UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Float.self)
 }
 
-/// Σ aₖ·bₖ: lane by lane, then across the sixteen lanes by halves.
-@inline(__always)
+func floats(_ lanes: UnsafePointer<Lanes>) -> UnsafePointer<Float> {
+    UnsafeRawPointer(lanes).assumingMemoryBound(to: Float.self)
+}
+
+/// Σ aₖ·bₖ: the even and the odd sixteens each in turn, then both, then across the lanes.
 func dot(_ a: UnsafePointer<Lanes>, _ b: UnsafePointer<Lanes>, lanes: Int) -> Float {
-    var sum = a[0] * b[0]
-    for k in 1..<max(lanes, 1) { sum += a[k] * b[k] }
-    return acrossLanes(sum)
+    var (even, odd) = (Lanes(), Lanes())
+    for k in stride(from: 0, to: lanes, by: 2) { even += a[k] * b[k] }
+    for k in stride(from: 1, to: lanes, by: 2) { odd += a[k] * b[k] }
+    return acrossLanes(even + odd)
 }
 
 /// The sum of sixteen lanes by halves: 8 + 8, 4 + 4, 2 + 2, 1 + 1.

@@ -17,7 +17,8 @@ extension Network {
 
     /// Biases of a layer. Shape: (outputs).
     public func bias(of layer: Int) -> [Float] {
-        Array(UnsafeBufferPointer(start: floats(dense[layer].bias), count: dense[layer].outputs))
+        let view = dense[layer]
+        return Array(UnsafeBufferPointer(start: floats(view.bias), count: view.outputs))
     }
 
     /// All parameters, for each layer W (outputs, inputs) row-major and then b: PyTorch's order.
@@ -57,13 +58,13 @@ extension Network {
     }
 
     private func setFlat(_ all: [Float], _ weights: View, _ bias: View) {
-        var next = all.makeIterator()
+        var next = all.makeIterator()  // + 0: no weight is −0 (see DenseLayer.swift)
         for view in dense {
             let (weights, bias) = (floats(view[keyPath: weights]), floats(view[keyPath: bias]))
             for output in 0..<view.outputs {
-                for input in 0..<view.inputs { weights[view.index(input: input, output: output)] = next.next()! }
+                for input in 0..<view.inputs { weights[view.index(input: input, output: output)] = next.next()! + 0 }
             }
-            for output in 0..<view.outputs { bias[output] = next.next()! }
+            for output in 0..<view.outputs { bias[output] = next.next()! + 0 }
         }
     }
 
@@ -71,16 +72,15 @@ extension Network {
     public func restore(step: UInt64, gradientNorms: [Float]) {
         precondition(gradientNorms.count == layers.count)
         self.step = step
-        self.gradientNorms = gradientNorms
+        for (l, norm) in gradientNorms.enumerated() { self.gradientNorms[l] = norm }
     }
 
     /// Each layer's ‖gradient‖, smoothed with weight 0.01 for the newest sample. Shape: (layers).
-    public var smoothedGradientNorms: [Float] { gradientNorms }
+    public var smoothedGradientNorms: [Float] { layers.indices.map { gradientNorms[$0] } }
 
     /// Norms of each layer; a pass over all weights, so for snapshots.
     public var layerNorms: [LayerNorms] {
-        dense.indices.map { l in
-            let view = dense[l]
+        zip(layers.indices, dense).map { l, view in
             let lanes = view.rows * view.rowLanes + view.outputLanes
             let weightNorm = dot(view.weights, view.weights, lanes: lanes).squareRoot()
             let updateNorm: Float

@@ -1,8 +1,8 @@
 // Forward, loss, backward, update: for every sample of a chunk, in order.
 //
-// This is the narrow seam behind which a faster kernel can stand: one call takes a chunk of flat
-// arrays and learns it sample by sample. Nothing is averaged over a chunk, so any split of a
-// stream into chunks gives the same bits.
+// One call takes a chunk of flat arrays and learns it sample by sample. Nothing is averaged over a chunk, so any split
+// of a stream into chunks gives the same bits. What follows is the readable form; CBackpropKernels has the fast one,
+// which a sweep over random architectures shows to give the same bits.
 //
 // Nothing non-finite reaches a weight: all deltas of a sample are computed before anything is
 // written, and the sample is rejected if its loss, an activation or a gradient is not finite or the
@@ -44,6 +44,15 @@ extension Network {
     /// - Returns: the number of samples done. Fewer than the chunk holds: the next one was rejected, because
     ///   its prediction, loss or gradient is not finite or beyond ``longestUpdate``, and changed nothing.
     public func run(_ chunk: NetworkChunk) -> Int {
+        if loss == .crossEntropy {
+            for target in UnsafeBufferPointer(start: chunk.targets, count: chunk.count) where !target.isNaN {
+                precondition(target >= 0 && target < Float(self.outputs), "class \(target) of \(self.outputs) outputs")
+            }
+        }
+        return kernels == .swift ? runReadably(chunk) : fast.run(chunk, of: self, step: &step)
+    }
+
+    private func runReadably(_ chunk: NetworkChunk) -> Int {
         let stride = inputStride
         let outputs = outputs
         let targetStride = targetStride
@@ -61,9 +70,12 @@ extension Network {
                 } else {
                     let loss = score(dense, target, into: prediction)
                     guard loss.isFinite, allFinite(prediction, outputs) else { return i }
+                    let learningRate = optimizer.learningRate(at: step)
+                    guard backward(dense, x, weight: chunk.weights?[i] ?? 1, learningRate: learningRate) else {
+                        return i
+                    }
                     chunk.losses[i] = loss
-                    guard backward(dense, x, weight: chunk.weights?[i] ?? 1) else { return i }
-                    update(dense, x)
+                    update(dense, x, learningRate: learningRate)
                 }
             }
             return chunk.count
@@ -72,7 +84,6 @@ extension Network {
 
     // MARK: Forward
 
-    @inline(__always)
     private func forward(_ dense: UnsafeBufferPointer<DenseLayer>, _ x: UnsafePointer<Lanes>) {
         var input = x
         for layer in dense {
@@ -82,7 +93,6 @@ extension Network {
     }
 
     /// The outputs as probabilities or values.
-    @inline(__always)
     private func predict(_ dense: UnsafeBufferPointer<DenseLayer>, into prediction: UnsafeMutablePointer<Float>) {
         let head = dense[dense.count - 1]
         let z = floats(head.output)
@@ -94,29 +104,27 @@ extension Network {
     }
 
     /// Softmax of the head's logits; returns (log of the shifted sum, the shift).
-    @inline(__always)
     private func softmax(
         _ head: DenseLayer, into prediction: UnsafeMutablePointer<Float>
     ) -> (logSum: Float, highest: Float) {
         let z = floats(head.output)
-        var highest = z[0]
-        for k in 1..<head.outputs where !(z[k] <= highest) { highest = z[k] }  // NaN becomes the highest
-        var sum: Float = 0
+        var highest = -Float.greatestFiniteMagnitude
+        for k in 0..<head.outputs where z[k] > highest { highest = z[k] }
+        let e = floats(head.delta)  // which the loss overwrites
+        var (even, odd) = (Lanes(), Lanes())
         for block in 0..<head.outputLanes {
-            let e = Elementary.exp(head.output[block] - highest)
-            for lane in 0..<min(16, head.outputs - block * 16) {
-                prediction[block * 16 + lane] = e[lane]
-                sum += e[lane]
-            }
+            head.delta[block] = Elementary.exp(head.output[block] - highest)
+            for k in block * 16..<block * 16 + 16 where k >= head.outputs { e[k] = 0 }
+            if block % 2 == 0 { even += head.delta[block] } else { odd += head.delta[block] }
         }
-        for k in 0..<head.outputs { prediction[k] = prediction[k] / sum }
+        let sum = acrossLanes(even + odd)
+        for k in 0..<head.outputs { prediction[k] = e[k] / sum }
         return (Elementary.log(sum), highest)
     }
 
     // MARK: Loss
 
     /// The loss; leaves ∂loss/∂outputs in the head's delta.
-    @inline(__always)
     private func score(
         _ dense: UnsafeBufferPointer<DenseLayer>, _ target: UnsafePointer<Float>,
         into prediction: UnsafeMutablePointer<Float>
@@ -151,11 +159,9 @@ extension Network {
             }
         case .crossEntropy:
             let label = Int(target[0])
-            precondition(label >= 0 && label < head.outputs, "class \(label) of \(head.outputs) outputs")
             let (logSum, highest) = softmax(head, into: prediction)
             value = logSum - (z[label] - highest)
-            for k in 0..<head.outputs { dy[k] = prediction[k] }
-            dy[label] -= 1
+            for k in 0..<head.outputs { dy[k] = prediction[k] - (k == label ? 1 : 0) }
         }
         return value
     }
@@ -164,9 +170,8 @@ extension Network {
 
     /// Every layer's dz, scaled by the sample's weight and the clip; false, and nothing written to a weight, where the
     /// gradient is not finite or too long.
-    @inline(__always)
     private func backward(
-        _ dense: UnsafeBufferPointer<DenseLayer>, _ x: UnsafePointer<Lanes>, weight: Float
+        _ dense: UnsafeBufferPointer<DenseLayer>, _ x: UnsafePointer<Lanes>, weight: Float, learningRate: Float
     ) -> Bool {
         let last = dense.count - 1
         if weight != 1 {
@@ -185,7 +190,7 @@ extension Network {
             // Each layer's gradient is x dzᵀ (and dz for the bias), so ‖g‖² = ‖dz‖² · (‖x‖² + 1).
             let d = UnsafePointer(dense[l].delta)
             let square = dot(d, d, lanes: dense[l].outputLanes) * (dot(input, input, lanes: inputLanes) + 1)
-            layerScratch[l] = square
+            squaredNorms[l] = square
             squares += square
             if l == 0 { break }
             l -= 1
@@ -200,9 +205,9 @@ extension Network {
                 for k in 0..<layer.outputLanes { layer.delta[k] = layer.delta[k] * scale }
             }
         }
-        guard norm * optimizer.learningRate <= Network.longestUpdate else { return false }
+        guard norm * learningRate <= Network.longestUpdate else { return false }
         for l in 0..<dense.count {
-            let norm = layerScratch[l].squareRoot() * scale
+            let norm = squaredNorms[l].squareRoot() * scale
             gradientNorms[l] += (norm - gradientNorms[l]) * Network.normSmoothing
         }
         return true
@@ -213,9 +218,9 @@ extension Network {
 
     // MARK: Update
 
-    @inline(__always)
-    private func update(_ dense: UnsafeBufferPointer<DenseLayer>, _ x: UnsafePointer<Lanes>) {
-        let learningRate = optimizer.learningRate(at: step)
+    private func update(
+        _ dense: UnsafeBufferPointer<DenseLayer>, _ x: UnsafePointer<Lanes>, learningRate: Float
+    ) {
         var input = x
         for layer in dense {
             layer.update(input, learningRate: learningRate, optimizer: optimizer)

@@ -3,8 +3,8 @@
 // `Graph` says what backpropagation is; this does the same on flat blocks of Floats, layer by
 // layer. That the two agree is tested on random networks, as are PyTorch's numbers. All
 // parameters live in one aligned block, in each layer's layout (DenseLayer.swift); optimizer
-// state has the same shape. The pass over samples itself is in Network+Step.swift, behind one
-// call that takes a whole chunk, so that another kernel can take its place.
+// state has the same shape. The pass over samples itself is behind one call that takes a whole
+// chunk: readable in Network+Step.swift, fast in CBackpropKernels, the same to the bit.
 
 /// A feed-forward network with its loss and optimizer.
 ///
@@ -24,10 +24,20 @@ public final class Network {
     public internal(set) var step: UInt64 = 0
 
     /// The version of layout and order of summation; another one gives other bits.
-    public static let arithmeticVersion = 1
+    public static let arithmeticVersion = 2
 
-    /// Activations and deltas of one sample, and each layer's view of its parameters.
-    let dense: [DenseLayer]
+    /// Which form of the step runs; the bits are the same.
+    public var kernels = Kernels.chosen
+    /// Whether updates of a large first layer may wait for the next sample; the bits are the same.
+    var mayDefer = true
+
+    /// Activations and deltas of one sample, and each layer's view of its parameters, with nothing pending.
+    var dense: [DenseLayer] {
+        fast.settle(kernels)
+        return views
+    }
+    private let views: [DenseLayer]
+    let fast: KernelNetwork
     let parameters: AlignedBuffer
     let velocity: AlignedBuffer?
     private let scratch: AlignedBuffer
@@ -35,8 +45,8 @@ public final class Network {
     private let sample: AlignedBuffer
 
     /// ‖gradient‖ of each layer, smoothed over some 100 samples (see ``LayerNorms``).
-    var gradientNorms: [Float]
-    let layerScratch: UnsafeMutablePointer<Float>  // per layer: ‖x‖², then ‖dz‖²
+    let gradientNorms: UnsafeMutablePointer<Float>  // (layers)
+    let squaredNorms: UnsafeMutablePointer<Float>  // (layers), of one sample
 
     /// - Throws: ``ArchitectureError`` where the layers, loss and optimizer do not fit together.
     public init(
@@ -52,31 +62,39 @@ public final class Network {
         self.initialization = initialization
         self.seed = seed
 
-        let shapes = zip([inputs] + layers.map(\.outputs), layers).map { ParameterShape(inputs: $0, layer: $1) }
+        let shapes = layers.indices.map { l in
+            ParameterShape(inputs: l == 0 ? inputs : layers[l - 1].outputs, layer: layers[l], isFirst: l == 0)
+        }
         let count = shapes.reduce(0) { $0 + $1.floats }
         parameters = AlignedBuffer(count: count)
         velocity = optimizer.momentum > 0 ? AlignedBuffer(count: count) : nil
         scratch = AlignedBuffer(count: layers.reduce(0) { $0 + 2 * AlignedBuffer.padded($1.outputs) })
         sample = AlignedBuffer(count: inputs)
-        gradientNorms = Array(repeating: 0, count: layers.count)
-        layerScratch = .allocate(capacity: 2 * layers.count)
+        gradientNorms = .allocate(capacity: layers.count)
+        gradientNorms.initialize(repeating: 0, count: layers.count)
+        squaredNorms = .allocate(capacity: layers.count)
+        squaredNorms.initialize(repeating: 0, count: layers.count)
 
-        var dense: [DenseLayer] = []
+        var views: [DenseLayer] = []
         var parameterLane = 0
         var scratchLane = 0
         for shape in shapes {
-            dense.append(
+            views.append(
                 shape.view(
                     weights: parameters.lanes + parameterLane, velocity: velocity.map { $0.lanes + parameterLane },
                     scratch: scratch.lanes + scratchLane))
             parameterLane += shape.floats / 16
             scratchLane += 2 * shape.outputLanes
         }
-        self.dense = dense
+        self.views = views
+        fast = KernelNetwork(views, loss: loss, gradientNorms: gradientNorms, squares: squaredNorms)
         for layer in layers.indices { initialize(layer) }
     }
 
-    deinit { layerScratch.deallocate() }
+    deinit {
+        gradientNorms.deallocate()
+        squaredNorms.deallocate()
+    }
 
     /// Throws with a sentence where an architecture cannot be built.
     public static func validate(inputs: Int, layers: [Layer], loss: Loss) throws(ArchitectureError) {
@@ -110,7 +128,7 @@ public final class Network {
     public var outputs: Int { layers[layers.count - 1].outputs }
 
     /// The number of weights and biases.
-    public var parameterCount: Int { dense.reduce(0) { $0 + ($1.inputs + 1) * $1.outputs } }
+    public var parameterCount: Int { views.reduce(0) { $0 + ($1.inputs + 1) * $1.outputs } }
 
     /// Floats from one sample's inputs to the next in a chunk: the inputs, padded to whole lanes with zeros.
     public var inputStride: Int { AlignedBuffer.padded(inputs) }
@@ -190,10 +208,12 @@ public final class Network {
         let other = try Network(
             inputs: inputs, layers: layers, loss: loss, optimizer: optimizer, initialization: initialization, seed: seed
         )
-        other.step = step
-        other.gradientNorms = gradientNorms
+        other.kernels = kernels
+        other.mayDefer = mayDefer
+        other.restore(step: step, gradientNorms: smoothedGradientNorms)
+        let (ours, theirs) = (dense, other.dense)
         for layer in layers.indices where layer < layers.count - 1 || keepingOutputs {
-            let (old, new) = (dense[layer], other.dense[layer])
+            let (old, new) = (ours[layer], theirs[layer])
             for output in 0..<min(old.outputs, new.outputs) {
                 for input in 0..<old.inputs {
                     let (from, to) = (old.index(input: input, output: output), new.index(input: input, output: output))
@@ -217,12 +237,12 @@ struct ParameterShape {
     let rowLanes: Int
     let outputLanes: Int
 
-    init(inputs: Int, layer: Layer) {
+    init(inputs: Int, layer: Layer, isFirst: Bool) {
         self.inputs = inputs
         self.layer = layer
-        layout = WeightLayout(outputs: layer.outputs)
-        rows = layout == .byInput ? inputs : layer.outputs
-        rowLanes = AlignedBuffer.padded(layout == .byInput ? layer.outputs : inputs) / 16
+        layout = WeightLayout(inputs: inputs, outputs: layer.outputs, isFirst: isFirst)
+        rows = layout == .byOutput ? layer.outputs : inputs
+        rowLanes = AlignedBuffer.padded(layout == .byOutput ? inputs : layer.outputs) / 16
         outputLanes = AlignedBuffer.padded(layer.outputs) / 16
     }
 

@@ -1,0 +1,85 @@
+// A chunk through whichever form of the step suits the network; the bits are the same in each.
+
+/// Any network.
+static int64_t EDDY_NAME(run_any)(struct eddy_network *network, const struct eddy_chunk *chunk, uint64_t *learned) {
+    const float *rates = chunk->rates;
+    const int32_t padded_inputs = network->layers[0].padded_inputs;
+    int64_t i = 0;
+    for (; i < chunk->count; i++) {
+        const float *x = chunk->inputs + i * chunk->input_stride;
+        const float *target = chunk->targets + i * chunk->target_stride;
+        float *prediction = chunk->predictions + i * chunk->outputs;
+        if (i + 1 < chunk->count) {  // rows come in order, but the hardware does not look that far ahead
+            for (int32_t k = 0; k < padded_inputs; k += 16) __builtin_prefetch(x + chunk->input_stride + k);
+        }
+        forward(network, x);
+        if (__builtin_isnan(target[0])) {
+            if (!predict(network, prediction)) break;
+            chunk->losses[i] = target[0];
+        } else {
+            float loss = score(network, target, prediction);
+            if (!EDDY_FINITE(loss)) break;
+            // Probabilities are finite if the logarithm of their sum is.
+            bool is_softmax = network->loss == EDDY_CROSS_ENTROPY;
+            if (!is_softmax && !all_finite(prediction, (int32_t)chunk->outputs)) break;
+            if (!backpropagate(network, x, chunk->weights ? chunk->weights[i] : 1, *rates)) break;
+            chunk->losses[i] = loss;
+            update(network, x, *rates);
+            rates += chunk->rate_stride;
+            ++*learned;
+        }
+    }
+    struct eddy_pending *p = &network->pending;
+    if (p->is_set && p->input != p->kept) {  // the chunk's memory is the caller's again
+        memcpy(p->kept, p->input, sizeof(float) * (size_t)network->layers[0].padded_inputs);
+        p->input = p->kept;
+    }
+    return i;
+}
+
+#define EDDY_UNIT(B)                                                                                                  \
+    static int64_t EDDY_NAME(run_unit_##B)(                                                                           \
+        struct eddy_network * network, const struct eddy_chunk *chunk, uint64_t *learned) {                           \
+        return run_unit(network, chunk, learned, B);                                                                  \
+    }
+EDDY_UNIT(1)
+EDDY_UNIT(2)
+EDDY_UNIT(3)
+EDDY_UNIT(4)
+
+#define EDDY_HIDDEN(N, WIDTH)                                                                                         \
+    static int64_t EDDY_NAME(run_hidden_##N##_##WIDTH)(                                                               \
+        struct eddy_network * network, const struct eddy_chunk *chunk, uint64_t *learned) {                           \
+        return run_hidden_##WIDTH(network, chunk, learned, N);                                                        \
+    }
+EDDY_HIDDEN(1, 8)
+EDDY_HIDDEN(2, 8)
+EDDY_HIDDEN(3, 8)
+EDDY_HIDDEN(1, 16)
+EDDY_HIDDEN(2, 16)
+EDDY_HIDDEN(3, 16)
+
+int64_t EDDY_NAME(eddy_run)(struct eddy_network *network, const struct eddy_chunk *chunk, uint64_t *learned) {
+    const struct eddy_layer *first = &network->layers[0], *head = &network->layers[network->depth - 1];
+    if (network->momentum == 0 && network->l2 == 0 && head->outputs == 1 && head->activation == EDDY_IDENTITY) {
+        if (network->depth == 1) {
+            switch (first->padded_inputs) {
+            case 16: return EDDY_NAME(run_unit_1)(network, chunk, learned);
+            case 32: return EDDY_NAME(run_unit_2)(network, chunk, learned);
+            case 48: return EDDY_NAME(run_unit_3)(network, chunk, learned);
+            case 64: return EDDY_NAME(run_unit_4)(network, chunk, learned);
+            }
+        }
+        if (network->depth == 2 && !first->by_output && first->outputs <= 16 && first->activation != EDDY_STEP) {
+            bool is_narrow = first->outputs <= 8;
+            switch (first->inputs) {
+            case 1: return (is_narrow ? EDDY_NAME(run_hidden_1_8) : EDDY_NAME(run_hidden_1_16))(network, chunk, learned);
+            case 2: return (is_narrow ? EDDY_NAME(run_hidden_2_8) : EDDY_NAME(run_hidden_2_16))(network, chunk, learned);
+            case 3: return (is_narrow ? EDDY_NAME(run_hidden_3_8) : EDDY_NAME(run_hidden_3_16))(network, chunk, learned);
+            }
+        }
+    }
+    return EDDY_NAME(run_any)(network, chunk, learned);
+}
+
+void EDDY_NAME(eddy_settle)(struct eddy_network *network) { settle(network); }

@@ -1,0 +1,85 @@
+// Training steps in C vector extensions: one body, compiled for every instruction set, chosen once at run time.
+//
+// What is computed, and in which order, is the arithmetic of `Network` (Backprop, Network+Step.swift: the readable form
+// of the same), to the bit: sixteen lanes, fixed orders of summation, separate multiplication and addition, and none of
+// libm. So the weights are the same on every machine, whichever body ran.
+
+#ifndef C_BACKPROP_KERNELS_H
+#define C_BACKPROP_KERNELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum eddy_activation {
+    EDDY_IDENTITY, EDDY_STEP, EDDY_SIGMOID, EDDY_TANH, EDDY_RELU, EDDY_LEAKY_RELU
+};
+
+enum eddy_loss { EDDY_SQUARED, EDDY_HUBER, EDDY_BINARY_CROSS_ENTROPY, EDDY_CROSS_ENTROPY };
+
+/// One dense layer. All blocks are 64-byte aligned, padded to whole lanes with zeros.
+struct eddy_layer {
+    int32_t inputs, outputs;
+    int32_t stride;         // floats from one row of weights to the next
+    int32_t padded_inputs, padded_outputs;
+    int32_t activation;     // enum eddy_activation
+    bool by_output;         // a row an output; else a row an input
+    float *weights, *bias;
+    float *weight_velocity, *bias_velocity;  // null without momentum
+    float *output;          // y (padded_outputs)
+    float *delta;           // dz (padded_outputs)
+    uint32_t *live;         // the inputs that are not zero, in order (the larger of both paddings, + 17)
+    int32_t live_count;
+};
+
+/// The update of the first layer that has not been written yet: W −= rate · x dzᵀ.
+struct eddy_pending {
+    bool is_set;
+    float rate;
+    const float *input;     // x: a row of the chunk that is being run, or `kept`
+    float *kept;            // (padded_inputs)
+    float *delta;           // dz (padded_outputs)
+    uint32_t *live;         // the inputs that are not zero, in order (as the layer's)
+    int32_t live_count;
+};
+
+struct eddy_network {
+    struct eddy_layer *layers;
+    int32_t depth;
+    int32_t loss;           // enum eddy_loss
+    float huber_delta;
+    float clip;             // the longest gradient; infinity for none
+    float momentum, l2;
+    float longest_update;   // beyond it a sample is rejected
+    float norm_smoothing;   // the newest sample's weight in gradient_norms
+    float *gradient_norms;  // (depth)
+    float *squares;         // (depth), scratch
+    bool defers;            // whether updates of the first layer wait for the next sample's forward pass
+    struct eddy_pending pending;
+};
+
+struct eddy_chunk {
+    int64_t count;
+    int64_t input_stride, target_stride, outputs;
+    const float *inputs, *targets;
+    const float *weights;   // null where all are 1
+    const float *rates;     // the learning rate of the n-th sample learned from here, if rate_stride is 1; else of all
+    int64_t rate_stride;
+    float *predictions, *losses;
+};
+
+/// The instruction sets that a body is there for, the plainest first.
+enum eddy_kernels { EDDY_BASELINE, EDDY_AVX2, EDDY_AVX512 };
+
+/// The widest that this machine can run.
+enum eddy_kernels eddy_widest_kernels(void);
+
+/// Predicts, scores and learns each sample; returns how many were done before one was rejected. `learned` counts up.
+int64_t eddy_run(enum eddy_kernels, struct eddy_network *, const struct eddy_chunk *, uint64_t *learned);
+
+/// Writes the pending update of the first layer.
+void eddy_settle(enum eddy_kernels, struct eddy_network *);
+
+/// exp, log1p, sigmoid and tanh of whole lanes, for comparison. Shapes: (16 · lanes).
+void eddy_elementary(enum eddy_kernels, int64_t lanes, const float *x, float *exp, float *log1p, float *sigmoid, float *tanh);
+
+#endif

@@ -1,0 +1,57 @@
+// Which body runs: the widest that this machine has, or the one that is asked for.
+
+#include "CBackpropKernels.h"
+
+#define EDDY_DECLARE(NAME)                                                                                            \
+    int64_t eddy_run_##NAME(struct eddy_network *, const struct eddy_chunk *, uint64_t *);                            \
+    void eddy_settle_##NAME(struct eddy_network *);                                                                   \
+    void eddy_elementary_##NAME(int64_t, const float *, float *, float *, float *, float *);
+
+EDDY_DECLARE(baseline)
+
+#if defined(__x86_64__)
+EDDY_DECLARE(avx2)
+EDDY_DECLARE(avx512)
+
+// clang-format off
+#define EDDY_DISPATCH(KERNELS, CALL, ...)                                                                             \
+    switch (KERNELS) {                                                                                                \
+    case EDDY_AVX512: return CALL##_avx512(__VA_ARGS__);                                                              \
+    case EDDY_AVX2: return CALL##_avx2(__VA_ARGS__);                                                                  \
+    case EDDY_BASELINE: break;                                                                                        \
+    }                                                                                                                 \
+    return CALL##_baseline(__VA_ARGS__);
+// clang-format on
+
+enum eddy_kernels eddy_widest_kernels(void) {
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")
+        && __builtin_cpu_supports("avx512bw")) {
+        return EDDY_AVX512;
+    }
+    return __builtin_cpu_supports("avx2") ? EDDY_AVX2 : EDDY_BASELINE;
+}
+
+#else
+
+#define EDDY_DISPATCH(KERNELS, CALL, ...)                                                                             \
+    (void)(KERNELS);                                                                                                  \
+    return CALL##_baseline(__VA_ARGS__);
+
+enum eddy_kernels eddy_widest_kernels(void) { return EDDY_BASELINE; }
+
+#endif
+
+int64_t eddy_run(
+    enum eddy_kernels kernels, struct eddy_network *network, const struct eddy_chunk *chunk, uint64_t *learned) {
+    EDDY_DISPATCH(kernels, eddy_run, network, chunk, learned)
+}
+
+void eddy_settle(enum eddy_kernels kernels, struct eddy_network *network) {
+    EDDY_DISPATCH(kernels, eddy_settle, network)
+}
+
+void eddy_elementary(
+    enum eddy_kernels kernels, int64_t lanes, const float *x, float *exp, float *log1p, float *sigmoid, float *tanh) {
+    EDDY_DISPATCH(kernels, eddy_elementary, lanes, x, exp, log1p, sigmoid, tanh)
+}
