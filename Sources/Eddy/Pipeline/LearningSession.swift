@@ -31,6 +31,9 @@ public actor LearningSession {
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
+    /// Whether code on an executor is in this session's isolation already.
+    package nonisolated func runs(on other: any SerialExecutor) -> Bool { executor === other }
+
     /// - Parameters:
     ///   - schema: the inputs, where they are known beforehand.
     ///   - executor: where the session runs; nil for one of its own.

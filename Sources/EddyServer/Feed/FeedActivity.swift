@@ -21,22 +21,37 @@ public final class FeedActivity: Sendable {
     func openWebSocket() { sockets.add(1, ordering: .relaxed) }
     func closeWebSocket() { sockets.subtract(1, ordering: .relaxed) }
 
+    /// Learns a chunk and counts what its decoder could not take, on the session's executor.
     func learn(
-        _ chunk: DecodedChunk, from source: String, with session: LearningSession, arrived: ContinuousClock.Instant
-    ) async -> StepChunk {
-        waiting.add(1, ordering: .relaxed)
-        let steps = await session.learn(chunk.samples, lines: chunk.lines, source: source)
-        waiting.subtract(1, ordering: .relaxed)
+        _ chunk: DecodedChunk, from source: String, with session: isolated LearningSession,
+        arrived: ContinuousClock.Instant
+    ) -> StepChunk {
+        let steps = session.learn(chunk.samples, lines: chunk.lines, source: source)
+        if !chunk.events.isEmpty {
+            let rejected = chunk.events.compactMap { event in
+                if case .rejected(let error) = event.kind { error } else { nil }
+            }
+            if !rejected.isEmpty { session.note(rejected: rejected, source: source) }
+        }
         if steps.learned > 0 {
             let now = ContinuousClock.now
-            let seconds = (now - arrived) / .seconds(1)
+            let seconds = FeedActivity.seconds(now - arrived)
             times.withLock { $0.record(seconds, count: steps.learned, at: FeedActivity.time(now)) }
         }
         return steps
     }
 
+    /// A chunk goes to the learner, or is back.
+    func enqueue() { waiting.add(1, ordering: .relaxed) }
+    func dequeue() { waiting.subtract(1, ordering: .relaxed) }
+
     /// Seconds of the clock by which latencies are told.
-    static func time(_ instant: ContinuousClock.Instant = .now) -> Double { (instant - epoch) / .seconds(1) }
+    static func time(_ instant: ContinuousClock.Instant = .now) -> Double { seconds(instant - epoch) }
+
+    private static func seconds(_ duration: Duration) -> Double {
+        let (seconds, attoseconds) = duration.components
+        return Double(seconds) + Double(attoseconds) * 1e-18
+    }
 
     private static let epoch = ContinuousClock.now
 }

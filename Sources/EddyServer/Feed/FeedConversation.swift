@@ -1,7 +1,9 @@
 // One feed connection's conversation: bytes in, replies out. What the TCP feed and the websocket feed share.
 //
-// It knows nothing of sockets. Bytes go through the decoder in chunks of about a millisecond of
-// learning, each chunk through the session, and the replies of a chunk into one buffer, in the order of the lines.
+// It knows nothing of sockets. Bytes go through the decoder in chunks of about a millisecond of learning, each chunk
+// through the session, and the replies of a chunk into one buffer, in the order of the lines. Decoding and replying are
+// synchronous and whose executor learns is the caller's business: the TCP feed shares the session's and learns in
+// between at once (FeedHandler); `receive` and `end` wait for the session, wherever it is.
 
 import Eddy
 import NIOCore
@@ -54,20 +56,69 @@ struct FeedConversation: Sendable {
         replies = ReplyWriter(style: options.reply)
     }
 
+    // MARK: Piece by piece
+
+    /// Takes bytes, up to `limit` samples; empty where they have to wait for more.
+    mutating func decode(_ bytes: inout ByteBuffer, limit: Int) -> DecodedChunk? {
+        if door != nil, !admit(&bytes) { return nil }
+        guard !isForeign else {
+            bytes.moveReaderIndex(to: bytes.writerIndex)
+            return nil
+        }
+        let chunk = bytes.readWithUnsafeReadableBytes { raw in
+            let (chunk, used) = decoder.decode(raw.assumingMemoryBound(to: UInt8.self), limit: limit)
+            return (used, chunk)
+        }
+        return chunk.isEmpty ? nil : chunk
+    }
+
+    /// The end of input: the last line, where no newline ended it.
+    ///
+    /// - Parameter isCut: the end is not the sender's: a line without its newline is half a line.
+    mutating func decodeEnd(isCut: Bool) -> DecodedChunk? {
+        if door != nil, !isForeign { refuse("none") }
+        guard !isCut else { return nil }
+        let chunk = decoder.finish()
+        return chunk.isEmpty ? nil : chunk
+    }
+
+    /// Replies to a chunk that was learned.
+    mutating func reply(to chunk: DecodedChunk, _ steps: StepChunk) {
+        var next = 0
+        for event in chunk.events {
+            replies.write(steps, next..<event.index, chunk)
+            next = event.index
+            switch event.kind {
+            case .rejected(let error): replies.reject(error)
+            case .directive(let directive): obey(directive, line: event.line)
+            case .refusedDirective(let error): replies.sayError(error)
+            case .foreign(let why): turnAway(why)
+            }
+        }
+        replies.write(steps, next..<steps.count, chunk)
+        replies.endChunk()
+    }
+
+    /// What closes the replies.
+    mutating func replyEnd() { replies.end() }
+
+    /// The replies that are due.
+    mutating func takeReplies() -> ByteBuffer { replies.take() }
+
+    /// What became of the lines so far.
+    var tally: FeedTally { replies.tally }
+
+    // MARK: Waiting for the session
+
     /// Learns what is in the bytes; returns the replies that are due.
     mutating func receive(_ bytes: ByteBuffer) async -> ByteBuffer {
         var bytes = bytes
-        if door != nil, !admit(&bytes) { return replies.take() }
         let arrived = ContinuousClock.now
         let limit = await session.chunkLimit
         while bytes.readableBytes > 0, !isForeign {
-            let chunk = bytes.readWithUnsafeReadableBytes { raw in
-                let (chunk, used) = decoder.decode(raw.assumingMemoryBound(to: UInt8.self), limit: limit)
-                return (used, chunk)
-            }
-            await process(chunk, arrived: arrived)
+            if let chunk = decode(&bytes, limit: limit) { await process(chunk, arrived: arrived) }
         }
-        return replies.take()
+        return takeReplies()
     }
 
     /// Learns a message of packed samples; returns the replies that are due.
@@ -100,14 +151,20 @@ struct FeedConversation: Sendable {
     ///
     /// - Parameter isCut: the end is ours, not the sender's: a line without its newline is half a line.
     mutating func end(isCut: Bool = false) async -> ByteBuffer {
-        if door != nil, !isForeign { refuse("none") }
-        if !isCut { await process(decoder.finish(), arrived: .now) }
-        replies.end()
-        return replies.take()
+        if let chunk = decodeEnd(isCut: isCut) { await process(chunk, arrived: .now) }
+        replyEnd()
+        return takeReplies()
     }
 
-    /// What became of the lines so far.
-    var tally: FeedTally { replies.tally }
+    private mutating func process(_ chunk: DecodedChunk, arrived: ContinuousClock.Instant) async {
+        guard !chunk.isEmpty else { return }
+        activity.enqueue()
+        let steps = await activity.learn(chunk, from: source, with: session, arrived: arrived)
+        activity.dequeue()
+        reply(to: chunk, steps)
+    }
+
+    // MARK: Directives
 
     /// Looks for the token in front of everything else. False while it has not come, or where it is wrong.
     private mutating func admit(_ bytes: inout ByteBuffer) -> Bool {
@@ -123,33 +180,13 @@ struct FeedConversation: Sendable {
 
     private mutating func refuse(_ got: String) {
         let expected = "`!token TOKEN` as the first line, with the server's token"
-        replies.say("!error \(SampleError(line: 1, field: "token", expected: expected, got: got))")
-        isForeign = true
+        turnAway("\(SampleError(line: 1, field: "token", expected: expected, got: got))")
     }
 
-    private mutating func process(_ chunk: DecodedChunk, arrived: ContinuousClock.Instant) async {
-        guard !chunk.isEmpty else { return }
-        let steps = await activity.learn(chunk, from: source, with: session, arrived: arrived)
-        let rejected = chunk.events.compactMap { event in
-            if case .rejected(let error) = event.kind { error } else { nil }
-        }
-        if !rejected.isEmpty { await session.note(rejected: rejected, source: source) }
-
-        var next = 0
-        for event in chunk.events {
-            replies.write(steps, next..<event.index, chunk)
-            next = event.index
-            switch event.kind {
-            case .rejected(let error): replies.reject(error)
-            case .directive(let directive): obey(directive, line: event.line)
-            case .refusedDirective(let error): replies.sayError(error)
-            case .foreign(let why):
-                replies.say("!error \(why)")
-                isForeign = true
-            }
-        }
-        replies.write(steps, next..<steps.count, chunk)
-        replies.endChunk()
+    /// Says why nothing more is read.
+    mutating func turnAway(_ why: String) {
+        replies.say("!error \(why)")
+        isForeign = true
     }
 
     private mutating func obey(_ directive: String, line: Int) {
