@@ -102,6 +102,29 @@ extension Head {
         }
     }
 
+    /// The targets of labels up to the first that asks for something else; returns how many those are.
+    ///
+    /// - Parameter targets: class indices or values; NaN for no label. Shape: (labels).
+    func targets(of labels: UnsafeBufferPointer<Label>, into targets: UnsafeMutablePointer<Float>) -> Int {
+        for i in labels.indices {
+            switch labels[i] {
+            case .none: targets[i] = .nan
+            case .number(let value):
+                if task == .regression {
+                    targets[i] = value
+                } else if let index = classes.index(of: value) {
+                    targets[i] = Float(index)
+                } else {
+                    return i
+                }
+            case .text(let name):
+                guard task == .classification, let index = classes.index(of: name) else { return i }
+                targets[i] = Float(index)
+            }
+        }
+        return labels.count
+    }
+
     private func unseen(_ name: String, _ configuration: Configuration) -> LabelMeaning {
         let room = configuration.classes?.count ?? fixedOutputs(configuration) ?? configuration.classLimit
         if classes.names.count < room { return .newClass(name) }

@@ -49,15 +49,14 @@ public final class Learner {
     ///
     /// A sample that does not fit is rejected (see ``StepChunk/rejections``) and changes nothing.
     public func learn(_ chunk: SampleChunk) -> StepChunk {
-        var steps = StepChunk(stepsBefore: step)
-        steps.reserve(chunk.count)
+        var steps = StepChunk(stepsBefore: step, count: chunk.count)
         var first = 0
         var before: (Head?, Metrics)?  // from before a change that sample `first` asked for
         while first < chunk.count {
             switch meaning(of: chunk.labels[first], features: chunk.inputs) {
             case .rejected(let expected, let got):
                 takeBack(&before)
-                steps.reject(SampleError(line: first + 1, field: "label", expected: expected, got: got))
+                steps.reject(first, SampleError(line: first + 1, field: "label", expected: expected, got: got))
                 first += 1
             case .newClass, .regression:
                 if before == nil { before = (head, metrics) }
@@ -65,6 +64,7 @@ public final class Learner {
                 if let error = changeHead(for: chunk.labels[first], inputs: chunk.inputs) {
                     takeBack(&before)
                     steps.reject(
+                        first,
                         SampleError(
                             line: first + 1, field: "label", expected: "a label that can be learned",
                             got: error.description))
@@ -75,6 +75,7 @@ public final class Learner {
                 if end == first {
                     takeBack(&before)
                     steps.reject(
+                        first,
                         SampleError(
                             line: first + 1, expected: "a sample whose prediction, loss and gradient are finite",
                             got: "one beyond; scale the features or lower the learning rate"))
@@ -161,33 +162,21 @@ public final class Learner {
         let longest = RunBuffers.longest(network)
         if buffers == nil || buffers!.serves(network) == false { buffers = RunBuffers(network, count: longest) }
         let buffers = buffers!
-        scaler?.mark()
-        let targetsBefore = head.targets
-        var targets = head.targets
         let scalesTargets = configuration.scaling && head.task == .regression
-
-        var count = 0
-        chunk.features.withUnsafeBufferPointer { features in
-            while first + count < chunk.count, count < longest {
-                guard
-                    case .target(let target) = head.meaning(
-                        of: chunk.labels[first + count], configuration: configuration)
-                else { break }
-                let x = features.baseAddress! + (first + count) * inputs
-                let row = buffers.inputs + count * network.inputStride
-                prepare(x, isLabelled: !target.isNaN, into: row, inputs)
-                if scalesTargets {
-                    buffers.offsets[count] = targets.mean
-                    buffers.scales[count] = targets.scale
-                    buffers.targets[count] = Float((Double(target) - targets.mean) / targets.scale)
-                    if !target.isNaN { targets.update(Double(target)) }
-                } else {
-                    buffers.targets[count] = target
-                }
-                buffers.weights[count] = chunk.weights.isEmpty ? 1 : chunk.weights[first + count]
-                count += 1
-            }
+        let last = min(first + longest, chunk.count)
+        let count = chunk.labels.withUnsafeBufferPointer { labels in
+            head.targets(of: UnsafeBufferPointer(rebasing: labels[first..<last]), into: buffers.targets)
         }
+        chunk.features.withUnsafeBufferPointer { features in
+            Learner.prepare(
+                features.baseAddress! + first * inputs, count, &scaler, isLabelled: buffers.targets,
+                into: buffers.inputs, stride: network.inputStride, inputs)
+        }
+        if !chunk.weights.isEmpty {
+            for i in 0..<count { buffers.weights[i] = chunk.weights[first + i] }
+        }
+        var targets = head.targets
+        if scalesTargets { buffers.scaleTargets(count, by: &targets) }
 
         let done = network.run(
             NetworkChunk(
@@ -197,67 +186,73 @@ public final class Learner {
         if done < count {
             // As if the rest had never been seen: the statistics again, of the samples done.
             scaler?.rollBack()
-            targets = targetsBefore
+            targets = head.targets
             chunk.features.withUnsafeBufferPointer { features in
                 for i in 0..<done where !buffers.targets[i].isNaN {
                     scaler?.update(features.baseAddress! + (first + i) * inputs)
-                    if scalesTargets, case .number(let value) = chunk.labels[first + i] {
-                        targets.update(Double(value))
-                    }
+                    if scalesTargets { targets.update(Double(buffers.values[i])) }
                 }
             }
         }
-        self.head!.targets = targets
-        record(chunk, first, done, head, scalesTargets, buffers, &steps)
+        if scalesTargets { self.head!.targets = targets }
+        record(first, done, head, scalesTargets, buffers, &steps)
         return first + done
     }
 
-    @inline(__always)
-    private func prepare(
-        _ x: UnsafePointer<Float>, isLabelled: Bool, into row: UnsafeMutablePointer<Float>, _ inputs: Int
+    /// Writes features as the network sees them. Shapes: (count, inputs) into (count, stride).
+    ///
+    /// - Parameter targets: NaN for a sample that is not to be learned, and changes no statistics.
+    private static func prepare(
+        _ features: UnsafePointer<Float>, _ count: Int, _ scaler: inout FeatureScaler?,
+        isLabelled targets: UnsafePointer<Float>, into rows: UnsafeMutablePointer<Float>, stride: Int, _ inputs: Int
     ) {
-        if scaler != nil {
-            if isLabelled { scaler!.update(x) }
-            scaler!.scale(x, into: row)
-        } else {
-            row.update(from: x, count: inputs)
+        guard scaler != nil else {
+            for i in 0..<count { (rows + i * stride).update(from: features + i * inputs, count: inputs) }
+            return
+        }
+        scaler!.mark()
+        for i in 0..<count {
+            let x = features + i * inputs
+            if !targets[i].isNaN { scaler!.update(x) }
+            scaler!.scale(x, into: rows + i * stride)
         }
     }
 
+    /// Writes a run into the steps, and scores it.
     private func record(
-        _ chunk: SampleChunk, _ first: Int, _ done: Int, _ head: Head, _ scalesTargets: Bool, _ buffers: RunBuffers,
-        _ steps: inout StepChunk
+        _ first: Int, _ done: Int, _ head: Head, _ scalesTargets: Bool, _ buffers: RunBuffers, _ steps: inout StepChunk
     ) {
-        let outputs = head.network.outputs
-        let known = head.classes.names.count
-        for i in 0..<done {
-            let isLabelled = !buffers.targets[i].isNaN
-            var loss = buffers.losses[i]
-            let p = buffers.predictions + i * outputs
+        guard done > 0 else { return }
+        let before = metrics.learned
+        let losses = buffers.losses
+        steps.withPlaces(first..<first + done) { predictions, probabilities, stepLosses, targets in
             switch head.task {
             case .classification:
-                let (index, probability) = Learner.likeliest(p, outputs: outputs, known: known)
-                steps.append(
-                    prediction: Float(index), probability: probability, loss: loss, target: buffers.targets[i])
-                if isLabelled {
-                    let target = Int(buffers.targets[i])
-                    metrics.scoreClass(target, isCorrect: index == target, loss: loss)
+                let outputs = head.network.outputs
+                let known = head.classes.names.count
+                for i in 0..<done {
+                    let (index, probability) = Learner.likeliest(
+                        buffers.predictions + i * outputs, outputs: outputs, known: known)
+                    predictions[i] = Float(index)
+                    probabilities[i] = probability
                 }
+                targets.update(from: buffers.targets, count: done)
+                metrics.scoreClasses(done, targets: targets, predictions: predictions, losses: losses)
             case .regression:
-                var value = p[0]
-                if scalesTargets {
-                    let scale = buffers.scales[i]
-                    value = Learner.finite(Double(value) * scale + buffers.offsets[i])
-                    loss = Learner.finite(Double(loss) * scale * scale)
+                for i in 0..<done {
+                    predictions[i] = buffers.predictions[i]
+                    if scalesTargets {
+                        let scale = buffers.scales[i]
+                        predictions[i] = Learner.finite(Double(predictions[i]) * scale + buffers.offsets[i])
+                        losses[i] = Learner.finite(Double(losses[i]) * scale * scale)
+                    }
                 }
-                var target = Float.nan
-                if isLabelled, case .number(let given) = chunk.labels[first + i] {
-                    target = given
-                    metrics.scoreValue(target, prediction: value, loss: loss)
-                }
-                steps.append(prediction: value, probability: .nan, loss: loss, target: target)
+                targets.update(from: scalesTargets ? buffers.values : buffers.targets, count: done)
+                metrics.scoreValues(done, targets: targets, predictions: predictions, losses: losses)
             }
+            stepLosses.update(from: losses, count: done)
         }
+        steps.learned += Int(metrics.learned - before)
     }
 
     /// The nearest Float that is finite: targets about 10³⁰ have squares that are not.
@@ -334,7 +329,8 @@ private final class RunBuffers {
     private let outputs: Int
     private let block: AlignedBuffer
     let inputs: UnsafeMutablePointer<Float>  // (count, inputStride)
-    let targets: UnsafeMutablePointer<Float>  // (count)
+    let targets: UnsafeMutablePointer<Float>  // (count), as the network sees them
+    let values: UnsafeMutablePointer<Float>  // (count), as they came, for regression
     let weights: UnsafeMutablePointer<Float>  // (count)
     let losses: UnsafeMutablePointer<Float>  // (count)
     let predictions: UnsafeMutablePointer<Float>  // (count, outputs)
@@ -345,10 +341,11 @@ private final class RunBuffers {
     init(_ network: Network, count: Int) {
         inputStride = network.inputStride
         outputs = network.outputs
-        block = AlignedBuffer(count: count * (inputStride + 3 + outputs))
+        block = AlignedBuffer(count: count * (inputStride + 4 + outputs))
         inputs = block.floats
         targets = inputs + count * inputStride
-        weights = targets + count
+        values = targets + count
+        weights = values + count
         losses = weights + count
         predictions = losses + count
         offsets = .allocate(capacity: count)
@@ -368,28 +365,42 @@ private final class RunBuffers {
     }
 }
 
+extension RunBuffers {
+    /// Keeps the targets as values and scales them, each by the statistics of those before it.
+    func scaleTargets(_ count: Int, by moments: inout RunningMoments) {
+        for i in 0..<count {
+            let value = targets[i]
+            values[i] = value
+            offsets[i] = moments.mean
+            scales[i] = moments.scale
+            targets[i] = Float((Double(value) - moments.mean) / moments.scale)
+            if !value.isNaN { moments.update(Double(value)) }
+        }
+    }
+}
+
 extension StepChunk {
-    mutating func reserve(_ count: Int) {
-        predictions.reserveCapacity(count)
-        probabilities.reserveCapacity(count)
-        losses.reserveCapacity(count)
-        targets.reserveCapacity(count)
+    /// Calls `body` with the places of samples: predictions, probabilities, losses, targets. Shapes: (range).
+    fileprivate mutating func withPlaces(
+        _ range: Range<Int>,
+        _ body: (
+            UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>,
+            UnsafeMutablePointer<Float>
+        ) -> Void
+    ) {
+        precondition(range.upperBound <= count, "samples \(range) of \(count)")
+        predictions.withUnsafeMutableBufferPointer { predictions in
+            probabilities.withUnsafeMutableBufferPointer { probabilities in
+                losses.withUnsafeMutableBufferPointer { losses in
+                    targets.withUnsafeMutableBufferPointer { targets in
+                        body(
+                            predictions.baseAddress! + range.lowerBound, probabilities.baseAddress! + range.lowerBound,
+                            losses.baseAddress! + range.lowerBound, targets.baseAddress! + range.lowerBound)
+                    }
+                }
+            }
+        }
     }
 
-    @inline(__always)
-    mutating func append(prediction: Float, probability: Float, loss: Float, target: Float) {
-        predictions.append(prediction)
-        probabilities.append(probability)
-        losses.append(loss)
-        targets.append(target)
-        if !loss.isNaN { learned += 1 }
-    }
-
-    mutating func reject(_ error: SampleError) {
-        rejections.append((losses.count, error))
-        predictions.append(.nan)
-        probabilities.append(.nan)
-        losses.append(.nan)
-        targets.append(.nan)
-    }
+    fileprivate mutating func reject(_ index: Int, _ error: SampleError) { rejections.append((index, error)) }
 }

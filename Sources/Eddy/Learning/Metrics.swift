@@ -31,27 +31,44 @@ public struct Metrics: Sendable, Hashable, Codable {
         recentErrors = RecentWindow(length: recentWindow)
     }
 
-    @inline(__always)
-    mutating func scoreClass(_ target: Int, isCorrect: Bool, loss: Float) {
-        learned += 1
-        if isCorrect { correct += 1 }
-        while classCounts.count <= target { classCounts.append(0) }
-        classCounts[target] += 1
-        lossSum.add(Double(loss))
-        recentLosses.append(loss)
-        recentErrors.append(isCorrect ? 1 : 0)
+    /// Scores a run of samples; those without a label are passed over. Shapes: (count).
+    ///
+    /// - Parameters:
+    ///   - targets: class indices, NaN for none.
+    ///   - predictions: class indices.
+    ///   - losses: in nats, NaN where there is no target.
+    mutating func scoreClasses(
+        _ count: Int, targets: UnsafePointer<Float>, predictions: UnsafePointer<Float>, losses: UnsafePointer<Float>
+    ) {
+        var sum = lossSum
+        for i in 0..<count where !targets[i].isNaN {
+            let target = Int(targets[i])
+            let isCorrect = predictions[i] == targets[i]
+            learned += 1
+            if isCorrect { correct += 1 }
+            while classCounts.count <= target { classCounts.append(0) }
+            classCounts[target] += 1
+            sum.add(Double(losses[i]))
+        }
+        lossSum = sum
+        recentLosses.append(count) { losses[$0] }
+        recentErrors.append(count) { targets[$0].isNaN ? .nan : predictions[$0] == targets[$0] ? 1 : 0 }
     }
 
-    @inline(__always)
-    mutating func scoreValue(_ target: Float, prediction: Float, loss: Float) {
-        learned += 1
-        let error = Double(prediction) - Double(target)
-        lossSum.add(Double(loss))
-        absoluteErrorSum.add(abs(error))
-        squaredErrorSum.add(error * error)
-        targets.update(Double(target))
-        recentLosses.append(loss)
-        recentErrors.append(Float(abs(error)))
+    /// The same for values. Shapes: (count).
+    mutating func scoreValues(
+        _ count: Int, targets: UnsafePointer<Float>, predictions: UnsafePointer<Float>, losses: UnsafePointer<Float>
+    ) {
+        for i in 0..<count where !targets[i].isNaN {
+            let error = Double(predictions[i]) - Double(targets[i])
+            learned += 1
+            lossSum.add(Double(losses[i]))
+            absoluteErrorSum.add(abs(error))
+            squaredErrorSum.add(error * error)
+            self.targets.update(Double(targets[i]))
+        }
+        recentLosses.append(count) { losses[$0] }
+        recentErrors.append(count) { Float(abs(Double(predictions[$0]) - Double(targets[$0]))) }
     }
 
     private var count: Double { Double(learned - stepsBefore) }
@@ -146,20 +163,34 @@ struct RecentWindow: Sendable, Hashable, Codable {
 
     init(length: Int) { self.length = length }
 
+    /// Takes in values, NaN for none.
     @inline(__always)
-    mutating func append(_ value: Float) {
-        if values.count < length {
+    mutating func append(_ count: Int, _ value: (Int) -> Float) {
+        var i = 0
+        while i < count, values.count < length {
+            let value = value(i)
+            i += 1
+            if value.isNaN { continue }
             values.append(value)
             sum += Double(value)
-            return
         }
-        sum += Double(value) - Double(values[next])
-        values[next] = value
-        next += 1
-        if next == length {  // once around, the sum is taken anew, so that no rounding error grows
-            next = 0
-            sum = values.reduce(0) { $0 + Double($1) }
+        guard i < count else { return }
+        var (sum, next) = (sum, next)
+        values.withUnsafeMutableBufferPointer { values in
+            while i < count {
+                let value = value(i)
+                i += 1
+                if value.isNaN { continue }
+                sum += Double(value) - Double(values[next])
+                values[next] = value
+                next += 1
+                if next == values.count {  // once around, the sum is taken anew, so that no rounding error grows
+                    next = 0
+                    sum = values.reduce(0) { $0 + Double($1) }
+                }
+            }
         }
+        (self.sum, self.next) = (sum, next)
     }
 
     var mean: Double { values.isEmpty ? 0 : sum / Double(values.count) }

@@ -23,7 +23,14 @@ public struct StepChunk: Sendable {
     /// The first sample of the present task: above 0 where classification turned into regression in this chunk.
     public internal(set) var taskBegin = 0
 
-    init(stepsBefore: UInt64) { self.stepsBefore = stepsBefore }
+    /// Steps of `count` samples, none of them taken yet.
+    init(stepsBefore: UInt64, count: Int) {
+        self.stepsBefore = stepsBefore
+        predictions = Array(repeating: .nan, count: count)
+        probabilities = predictions
+        losses = predictions
+        targets = predictions
+    }
 
     public var count: Int { losses.count }
     /// Samples that had no label: predicted, not learned.
