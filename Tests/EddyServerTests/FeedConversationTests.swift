@@ -138,6 +138,43 @@ func howeverTheBytesAreCut_repliesAndWeightsAreTheSame(_ style: ReplyStyle) asyn
     }
 }
 
+/// Samples that text and binary both have to the bit: text lines, and the packed stream.
+private func twoForms(_ count: Int) -> (text: [UInt8], packed: [UInt8]) {
+    var random = SeededRandom(seed: 4)
+    var text = ""
+    var packed = Array("EDDY".utf8) + [1, 0, 1, 0, 2, 0, 0, 0]
+    for index in 0..<count {
+        let row = [Float(random.next() % 64) / 8 - 4, Float(random.next() % 64) / 8 - 4, Float(index % 3)]
+        text += "\(row[0]),\(row[1]),\(index % 3)\n"
+        for value in row { withUnsafeBytes(of: value.bitPattern.littleEndian) { packed += Array($0) } }
+    }
+    return (Array(text.utf8), packed)
+}
+
+@Test(arguments: [1, 7, 12, 13, 1000, 1 << 20])
+func packedStream_isAnsweredAsItsLinesAre_howeverItIsCut(_ length: Int) async throws {
+    let forms = twoForms(300)
+    let (lines, reference) = try await replies(to: [forms.text], style: .predictions)
+    let pieces = stride(from: 0, to: forms.packed.count, by: length).map { forms.packed[$0...].prefix(length) }
+    let (text, session) = try await replies(to: pieces, style: .predictions)
+    #expect(text == lines && lines.split(separator: "\n").count == 300)
+    #expect(await session.snapshot().parameterHash == reference.snapshot().parameterHash)
+}
+
+@Test func packedStreamOfAnotherWidth_isRefused_andNothingIsReadAfterIt() async throws {
+    var (text, packed) = twoForms(3)
+    packed[8] = 3
+    text += "!ping\n".utf8
+    let session = try session()
+    var conversation = FeedConversation(session: session, options: FeedOptions(), source: "test")
+    _ = await conversation.receive(ByteBuffer(bytes: text))
+    var other = FeedConversation(session: session, options: FeedOptions(), source: "other")
+    let reply = String(buffer: await other.receive(ByteBuffer(bytes: packed)))
+    #expect(reply == "!error line=1 field=inputs expected=\"2, as the samples before had\" got=\"3\"\n")
+    #expect(other.isForeign)
+    #expect(await session.sampleCounts.accepted == 3)
+}
+
 @Test func rejectedLines_areSeenWhereTheLossesAre() async throws {
     let (_, session) = try await replies(to: [Array("1,2,a\nbad,1,a\n".utf8)], style: .summary)
     let counts = await session.sampleCounts

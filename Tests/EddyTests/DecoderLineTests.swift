@@ -69,7 +69,7 @@ import Testing
 
     @Test(arguments: [
         ("1 |f a:2 b:3", "Vowpal Wabbit"), ("| a b c", "Vowpal Wabbit"), ("-1 2.0 'tag|ns a:1", "Vowpal Wabbit"),
-        ("1 1:0.5 7:2", "LIBSVM"), ("-1 3:1e5", "LIBSVM"), ("EDDY\u{1}\u{0}", "packed binary"),
+        ("1 1:0.5 7:2", "LIBSVM"), ("-1 3:1e5", "LIBSVM"),
     ])
     func aFormatThatIsNotReadYet_isNamedAndFixesNothing(line: String, name: String) {
         let decoded = decode(line + "\n1,x\n")

@@ -14,7 +14,7 @@ enum FormatRecognition {
         let first = line.first { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }
         if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") { return .format(.json) }
         if line.starts(with: "EDDY".utf8), line.contains(where: { $0 < 0x20 }) {
-            return .unsupported("packed binary")
+            return .unsupported("packed binary amid lines")
         }
         if isVowpalWabbit(line) { return .unsupported("Vowpal Wabbit text") }
         if isLIBSVM(line) { return .unsupported("LIBSVM") }

@@ -3,23 +3,19 @@
 //     "EDDY"  u8 version = 1  u8 flags  u16 outputs  u32 inputs     12 bytes, little-endian as all that follows
 //     then records: inputs × f32, outputs × f32, [f32 weight: flag 1], [u64 identifier: flag 2]
 //
-// A message holds the header and whole records; outputs is 0 or 1. A label that is NaN is none, and a class is its
-// whole number. In Python:
+// outputs is 0 or 1. A label that is NaN is none, and a class is its whole number. A stream has one header and records
+// without end (PackedReader); a websocket message has its own header and whole records. README.md has a writer in Python.
 //
-//     import struct
-//     def packed(samples):                       # [([x, …], y), …]
-//         inputs = len(samples[0][0])
-//         records = b"".join(struct.pack("<%df" % (inputs + 1), *x, y) for x, y in samples)
-//         return struct.pack("<4sBBHI", b"EDDY", 1, 0, 1, inputs) + records
+// Decoding is a copy: the features of a record are moved to the chunk's flat array and checked in the same pass.
 
-/// How the records of one packed message are laid out.
+/// How packed records are laid out.
 ///
 ///     let layout = try PackedSamples(header: message)
 ///     let chunk = layout.decode(records, firstLine: 1)
 public struct PackedSamples: Sendable, Hashable {
     /// The bytes of the header.
     public static let headerLength = 12
-    private static let magic = Array("EDDY".utf8)
+    static let magic = Array("EDDY".utf8)
 
     /// Features a record.
     public let inputs: Int
@@ -53,9 +49,13 @@ public struct PackedSamples: Sendable, Hashable {
         self.inputs = Int(inputs)
         (hasLabel, hasWeight, hasIdentifier) = (outputs == 1, message[5] & 1 != 0, message[5] & 2 != 0)
         let bytes = message.count - PackedSamples.headerLength
-        guard bytes % recordLength == 0 else {
-            throw wrong("records", "whole records of \(recordLength) bytes", "\(bytes) bytes")
-        }
+        guard bytes % recordLength == 0 else { throw cut(bytes, line: 1) }
+    }
+
+    /// Records that are not whole.
+    func cut(_ bytes: Int, line: Int) -> SampleError {
+        SampleError(
+            line: line, field: "records", expected: "whole records of \(recordLength) bytes", got: "\(bytes) bytes")
     }
 
     /// The samples of whole records. One with a number that is not finite is rejected, by its place.
@@ -63,29 +63,66 @@ public struct PackedSamples: Sendable, Hashable {
     /// - Parameter firstLine: the number of the first record.
     public func decode(_ records: UnsafeRawBufferPointer, firstLine: Int) -> DecodedChunk {
         var chunk = DecodedChunk(samples: SampleChunk(inputs: inputs))
-        for (number, offset) in stride(from: 0, to: records.count, by: recordLength).enumerated() {
-            func float(_ index: Int) -> Float {
-                Float(
-                    bitPattern: UInt32(
-                        littleEndian: records.loadUnaligned(fromByteOffset: offset + 4 * index, as: UInt32.self)))
-            }
-            let label = hasLabel ? float(inputs) : .nan
-            let sample = Sample(
-                (0..<inputs).map { float($0) }, label: label.isNaN ? .none : .number(label + 0),  // −0 becomes 0
-                weight: hasWeight ? float(inputs + (hasLabel ? 1 : 0)) : 1,
-                id: hasIdentifier
-                    ? "\(UInt64(littleEndian: records.loadUnaligned(fromByteOffset: offset + recordLength - 8, as: UInt64.self)))"
-                    : nil)
-            let line = firstLine + number
-            do throws(SampleError) {
-                try chunk.samples.append(sample)
-                chunk.lines.append(line)
-            } catch {
-                var error = error
-                error.line = line
-                chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .rejected(error)))
+        guard let start = records.baseAddress else { return chunk }
+        let length = recordLength
+        let count = records.count / length
+        var labels: [Label] = []
+        var lines: [Int] = []
+        labels.reserveCapacity(count)
+        lines.reserveCapacity(count)
+        chunk.samples.features = Array(unsafeUninitializedCapacity: count * inputs) { features, filled in
+            for number in 0..<count {
+                let record = start + number * length
+                let isFinite = copy(record, to: features.baseAddress! + filled)
+                let label = hasLabel ? float(record, inputs) : .nan
+                let weight = hasWeight ? float(record, inputs + (hasLabel ? 1 : 0)) : 1
+                guard isFinite, !label.isInfinite, weight >= 0, weight.isFinite else {
+                    let error = complaint(record, label: label, weight: weight, line: firstLine + number)
+                    chunk.events.append(DecodedEvent(index: labels.count, line: error.line, kind: .rejected(error)))
+                    continue
+                }
+                filled += inputs
+                if hasWeight { chunk.samples.weights.append(weight) }
+                if hasIdentifier { chunk.samples.identifiers[labels.count] = "\(identifier(record))" }
+                labels.append(label.isNaN ? .none : .number(label + 0))  // −0 becomes 0
+                lines.append(firstLine + number)
             }
         }
+        chunk.samples.labels = labels
+        chunk.lines = lines
         return chunk
+    }
+
+    /// Copies a record's features, and says whether all are finite: only where the exponent's bits are all set does one
+    /// more there reach the sign's bit.
+    @inline(__always)
+    private func copy(_ record: UnsafeRawPointer, to row: UnsafeMutablePointer<Float>) -> Bool {
+        var carried: UInt32 = 0
+        for j in 0..<inputs {
+            let bits = UInt32(littleEndian: record.loadUnaligned(fromByteOffset: 4 * j, as: UInt32.self))
+            row[j] = Float(bitPattern: bits)
+            carried |= (bits & 0x7FFF_FFFF) &+ 0x0080_0000
+        }
+        return carried >> 31 == 0
+    }
+
+    @inline(__always)
+    private func float(_ record: UnsafeRawPointer, _ index: Int) -> Float {
+        Float(bitPattern: UInt32(littleEndian: record.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)))
+    }
+
+    private func identifier(_ record: UnsafeRawPointer) -> UInt64 {
+        UInt64(littleEndian: record.loadUnaligned(fromByteOffset: recordLength - 8, as: UInt64.self))
+    }
+
+    /// What is wrong with a record.
+    private func complaint(_ record: UnsafeRawPointer, label: Float, weight: Float, line: Int) -> SampleError {
+        for j in 0..<inputs where !float(record, j).isFinite {
+            return SampleError(line: line, column: j + 1, expected: "finite number", got: "\(float(record, j))")
+        }
+        if label.isInfinite {
+            return SampleError(line: line, field: "label", expected: "finite number", got: "\(label)")
+        }
+        return SampleError(line: line, field: "weight", expected: "number, at least 0", got: "\(weight)")
     }
 }

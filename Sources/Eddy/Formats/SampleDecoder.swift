@@ -78,6 +78,10 @@ public struct SampleDecoder: Sendable {
     private var isFormatFixed: Bool
     private var csv: CSVReader
     private var json: JSONLinesReader
+    /// Where the stream is packed binary rather than lines.
+    private var packed: PackedReader?
+    /// Nothing but directives has come.
+    private var isAtBeginning: Bool
 
     /// The beginning of a line whose end has not come yet.
     private var carry: [UInt8] = []
@@ -96,6 +100,7 @@ public struct SampleDecoder: Sendable {
     ) {
         self.format = format
         self.isFormatFixed = format != nil
+        self.isAtBeginning = format == nil
         self.claim = schema
         self.lineLimit = lineLimit
         self.csv = CSVReader(label: label)
@@ -118,6 +123,10 @@ public struct SampleDecoder: Sendable {
         let end = start + bytes.count
         var cursor = start
         while cursor < end, chunk.samples.count < limit, chunk.events.count < limit, !isForeign {
+            if packed != nil || (isAtBeginning && beginsPacked(cursor, end)) {
+                cursor += readPacked(UnsafeRawBufferPointer(start: cursor, count: end - cursor), limit: limit)
+                break
+            }
             guard let newline = findNewline(cursor, end) else {
                 keep(cursor, end)
                 cursor = end
@@ -139,8 +148,35 @@ public struct SampleDecoder: Sendable {
     /// The end of the stream: the last line, where no newline ended it.
     public mutating func finish() -> DecodedChunk {
         begin()
+        if let packed, !isForeign, let error = packed.finish() { reject(error) }
         if !isDiscarding, !carry.isEmpty, !isForeign { processCarry() }
         return take()
+    }
+
+    // MARK: Packed binary
+
+    /// Whether packed samples begin here, at the beginning of a line.
+    private mutating func beginsPacked(_ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) -> Bool {
+        guard (carry.first ?? start.pointee) == PackedSamples.magic[0] else { return false }
+        guard PackedReader.begins(carry.prefix(5) + UnsafeBufferPointer(start: start, count: min(5, end - start)))
+        else { return false }
+        packed = PackedReader(beginning: carry, claim: claim, limit: lineLimit)
+        carry = []
+        return true
+    }
+
+    private mutating func readPacked(_ bytes: UnsafeRawBufferPointer, limit: Int) -> Int {
+        do throws(SampleError) {
+            let (records, used) = try packed!.read(bytes, limit: limit)
+            let before = chunk.events
+            chunk = records
+            if !before.isEmpty { chunk.events = before + records.events }
+            return used
+        } catch {
+            isForeign = true
+            chunk.events.append(DecodedEvent(index: 0, line: error.line, kind: .foreign("\(error)")))
+            return bytes.count
+        }
     }
 
     // MARK: Lines
@@ -169,6 +205,7 @@ public struct SampleDecoder: Sendable {
 
     private mutating func tooLong(_ beginning: UnsafeBufferPointer<UInt8>) {
         line += 1
+        isAtBeginning = false
         if line == 1, FormatRecognition.beginsAsHTTP(beginning) { return refuse() }
         reject(
             SampleError(line: line, expected: "a line of at most \(lineLimit) bytes", got: "a longer one, discarded"))
@@ -199,6 +236,7 @@ public struct SampleDecoder: Sendable {
             }
             return
         }
+        isAtBeginning = false
         do throws(SampleError) {
             try read(text)
         } catch {
@@ -255,6 +293,7 @@ public struct SampleDecoder: Sendable {
         }
         format = named
         isFormatFixed = true
+        isAtBeginning = false
     }
 }
 
