@@ -26,7 +26,7 @@ struct PackedReader: Sendable {
     static func begins(_ bytes: some Sequence<UInt8>) -> Bool {
         let first = Array(bytes.prefix(5))
         return first.count == 5 && first.starts(with: PackedSamples.magic) && first[4] < 0x20
-            && !first[4...].contains { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\t") }
+            && !"\n\r\t".utf8.contains(first[4])
     }
 
     /// Takes up to `limit` records; returns their samples and how many bytes were taken.

@@ -201,10 +201,11 @@ final class FeedHandler: ChannelDuplexHandler {
         return conversation.decodeEnd(isCut: input == .cut)
     }
 
-    /// The loop looks at its sockets before a task that is due a moment later, and after those that are due now.
+    /// The loop looks at its sockets only when no task is due: so the rest is due a moment later, longer than the way back
+    /// to the loop takes.
     private func takeTurnLater() {
         isTurnDue = true
-        loop.assumeIsolated().scheduleTask(in: .microseconds(1)) {
+        loop.assumeIsolated().scheduleTask(in: .microseconds(20)) {
             self.isTurnDue = false
             self.proceed()
         }
