@@ -53,6 +53,9 @@ import Testing
         var chunk = SampleChunk(inputs: 2)
         try chunk.append(Sample([0.5, -1], label: 1))
         #expect(chunk.count == 1)
+        var labels: Labels = [1, .none, 0]
+        labels.append("setosa")
+        #expect(labels[3] == .text("setosa") && labels[1] == .none && labels.count == 4)
         let error = SampleError(line: 17, column: 3, field: "age", expected: "number", got: "abc")
         #expect(error.description == "line=17 column=3 field=age expected=number got=\"abc\"")
     }

@@ -66,7 +66,7 @@ public struct PackedSamples: Sendable, Hashable {
         guard let start = records.baseAddress else { return chunk }
         let length = recordLength
         let count = records.count / length
-        var labels: [Label] = []
+        var labels: [Float] = []  // NaN for none
         var lines: [Int] = []
         labels.reserveCapacity(count)
         lines.reserveCapacity(count)
@@ -84,11 +84,11 @@ public struct PackedSamples: Sendable, Hashable {
                 filled += inputs
                 if hasWeight { chunk.samples.weights.append(weight) }
                 if hasIdentifier { chunk.samples.identifiers[labels.count] = "\(identifier(record))" }
-                labels.append(label.isNaN ? .none : .number(label + 0))  // −0 becomes 0
+                labels.append(label + 0)  // −0 becomes 0
                 lines.append(firstLine + number)
             }
         }
-        chunk.samples.labels = labels
+        chunk.samples.labels = Labels(numbers: labels)
         chunk.lines = lines
         return chunk
     }

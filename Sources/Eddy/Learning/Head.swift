@@ -104,25 +104,22 @@ extension Head {
 
     /// The targets of labels up to the first that asks for something else; returns how many those are.
     ///
-    /// - Parameter targets: class indices or values; NaN for no label. Shape: (labels).
-    func targets(of labels: UnsafeBufferPointer<Label>, into targets: UnsafeMutablePointer<Float>) -> Int {
-        for i in labels.indices {
-            switch labels[i] {
-            case .none: targets[i] = .nan
-            case .number(let value):
-                if task == .regression {
-                    targets[i] = value
-                } else if let index = classes.index(of: value) {
+    /// - Parameter targets: class indices or values; NaN for no label. Shape: (range).
+    func targets(of labels: Labels, _ range: Range<Int>, into targets: UnsafeMutablePointer<Float>) -> Int {
+        labels.numbers.withUnsafeBufferPointer { numbers in
+            for (i, place) in range.enumerated() {
+                if !labels.areNumbers, let name = labels.names[place] {
+                    guard task == .classification, let index = classes.index(of: name) else { return i }
                     targets[i] = Float(index)
+                } else if task == .regression || numbers[place].isNaN {
+                    targets[i] = numbers[place]
                 } else {
-                    return i
+                    guard let index = classes.index(of: numbers[place]) else { return i }
+                    targets[i] = Float(index)
                 }
-            case .text(let name):
-                guard task == .classification, let index = classes.index(of: name) else { return i }
-                targets[i] = Float(index)
             }
+            return range.count
         }
-        return labels.count
     }
 
     private func unseen(_ name: String, _ configuration: Configuration) -> LabelMeaning {

@@ -164,9 +164,7 @@ public final class Learner {
         let buffers = buffers!
         let scalesTargets = configuration.scaling && head.task == .regression
         let last = min(first + longest, chunk.count)
-        let count = chunk.labels.withUnsafeBufferPointer { labels in
-            head.targets(of: UnsafeBufferPointer(rebasing: labels[first..<last]), into: buffers.targets)
-        }
+        let count = head.targets(of: chunk.labels, first..<last, into: buffers.targets)
         chunk.features.withUnsafeBufferPointer { features in
             Learner.prepare(
                 features.baseAddress! + first * inputs, count, &scaler, isLabelled: buffers.targets,

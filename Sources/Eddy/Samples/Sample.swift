@@ -52,7 +52,7 @@ public struct SampleChunk: Sendable {
     /// Shape: (count, inputs), row-major; all finite.
     public internal(set) var features: [Float] = []
     /// Shape: (count).
-    public internal(set) var labels: [Label] = []
+    public internal(set) var labels = Labels()
     /// Shape: (count), or empty where every weight is 1.
     public internal(set) var weights: [Float] = []
     /// Index in the chunk → the sender's id, for samples that have one.
@@ -103,7 +103,7 @@ public struct SampleChunk: Sendable {
     /// The same samples, to be predicted and not learned.
     public func withoutLabels() -> SampleChunk {
         var chunk = self
-        chunk.labels = Array(repeating: .none, count: count)
+        chunk.labels = Labels(numbers: Array(repeating: .nan, count: count))
         return chunk
     }
 
@@ -111,7 +111,7 @@ public struct SampleChunk: Sendable {
     public subscript(range: Range<Int>) -> SampleChunk {
         var part = SampleChunk(inputs: inputs)
         part.features = Array(features[range.lowerBound * inputs..<range.upperBound * inputs])
-        part.labels = Array(labels[range])
+        part.labels = Labels(labels[range])
         if !weights.isEmpty { part.weights = Array(weights[range]) }
         for (index, id) in identifiers where range.contains(index) { part.identifiers[index - range.lowerBound] = id }
         return part

@@ -40,6 +40,9 @@ package struct ReplyWriter: Sendable {
     package mutating func write(_ steps: StepChunk, _ range: Range<Int>, _ chunk: DecodedChunk) {
         var rejection = steps.rejections.firstIndex { $0.index >= range.lowerBound } ?? steps.rejections.endIndex
         var step = steps.stepsBefore
+        if steps.rejections.isEmpty, style != .predictions, style != .json {
+            return tally.note(steps, range)
+        }
         if style == .json, range.lowerBound > 0 {
             for loss in steps.losses[..<range.lowerBound] where !loss.isNaN { step += 1 }
         }
@@ -151,6 +154,19 @@ package struct FeedTally: Sendable {
     package var accepted: UInt64 { learned + predicted }
     package var processed: UInt64 { accepted + rejected }
     package var meanLoss: Double? { learned > 0 ? lossSum / Double(learned) : nil }
+
+    /// Samples none of which was rejected.
+    fileprivate mutating func note(_ steps: StepChunk, _ range: Range<Int>) {
+        var (learned, sum) = (0, lossSum)
+        for loss in steps.losses[range] where !loss.isNaN {
+            learned += 1
+            sum += Double(loss)
+        }
+        lossSum = sum
+        self.learned += UInt64(learned)
+        predicted += UInt64(range.count - learned)
+        if learned > 0, let last = range.last { isRegression = steps.probabilities[last].isNaN }
+    }
 
     mutating func note(_ error: SampleError) {
         rejected += 1
