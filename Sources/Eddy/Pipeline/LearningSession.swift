@@ -215,8 +215,8 @@ public actor LearningSession {
 
     /// How many samples a chunk may hold so that learning it takes about a millisecond and nobody waits longer.
     public var chunkLimit: Int {
-        let parameters = learner.network?.parameterCount ?? 1024
-        return max(1, min(1024, 2_000_000 / (parameters + 200)))
+        guard let network = learner.network else { return 16 }  // how wide it will be is not known yet
+        return max(1, min(1024, 2_000_000 / (network.parameterCount + 200)))
     }
 }
 
