@@ -20,6 +20,9 @@ public enum ReplyStyle: String, Sendable, Hashable, CaseIterable {
 package struct ReplyWriter: Sendable {
     package var style: ReplyStyle
     private var out = ByteBuffer()
+    /// The classes of the last chunk, and what a reply says of each before its probability, as bytes.
+    private var classes: [String] = []
+    private var classTexts: [[UInt8]] = []
 
     /// This connection's totals.
     package private(set) var tally = FeedTally()
@@ -46,6 +49,7 @@ package struct ReplyWriter: Sendable {
         if style == .json, range.lowerBound > 0 {
             for loss in steps.losses[..<range.lowerBound] where !loss.isNaN { step += 1 }
         }
+        prepareClasses(steps.classes)
         for i in range {
             if rejection < steps.rejections.endIndex, steps.rejections[rejection].index == i {
                 var error = steps.rejections[rejection].error
@@ -71,29 +75,67 @@ package struct ReplyWriter: Sendable {
         }
     }
 
-    private mutating func writePrediction(_ steps: StepChunk, _ i: Int) {
-        let probability = steps.probabilities[i]
-        if probability.isNaN {
-            out.writeString(steps.predictions[i].description)
-        } else {
-            out.writeString(steps.classes[Int(steps.predictions[i])])
-            out.writeInteger(UInt8(ascii: " "))
-            out.writeString(probability.description)
+    private mutating func prepareClasses(_ names: [String]) {
+        guard style == .predictions || style == .json, classes != names else { return }
+        classes = names
+        classTexts = names.map { name in
+            Array((style == .json ? "\(JSONText.quoted(name)),\"probability\":" : name + " ").utf8)
         }
+    }
+
+    private mutating func writePrediction(_ steps: StepChunk, _ i: Int) {
+        writeOutcome(steps, i)
         out.writeInteger(UInt8(ascii: "\n"))
     }
 
     private mutating func writeJSON(_ steps: StepChunk, _ i: Int, _ chunk: DecodedChunk, step: UInt64) {
-        var text = "{\"line\":\(chunk.lines[i])"
-        if let id = chunk.samples.identifiers[i] { text += ",\"id\":\(JSONText.quoted(id))" }
-        switch steps.prediction(at: i)! {
-        case .value(let value): text += ",\"prediction\":\(value)"
-        case .class(let name, let probability):
-            text += ",\"prediction\":\(JSONText.quoted(name)),\"probability\":\(probability)"
-        }
+        out.writeStaticString("{\"line\":")
+        write(UInt64(chunk.lines[i]))
+        if let id = chunk.samples.identifiers[i] { out.writeString(",\"id\":\(JSONText.quoted(id))") }
+        out.writeStaticString(",\"prediction\":")
+        writeOutcome(steps, i)
         let loss = steps.losses[i]
-        if !loss.isNaN { text += ",\"loss\":\(loss),\"step\":\(step)" }
-        out.writeString(text + "}\n")
+        if !loss.isNaN {
+            out.writeStaticString(",\"loss\":")
+            write(loss)
+            out.writeStaticString(",\"step\":")
+            write(step)
+        }
+        out.writeStaticString("}\n")
+    }
+
+    /// The value, or the class and its probability.
+    private mutating func writeOutcome(_ steps: StepChunk, _ i: Int) {
+        let probability = steps.probabilities[i]
+        if probability.isNaN {
+            write(steps.predictions[i])
+        } else {
+            out.writeBytes(classTexts[Int(steps.predictions[i])])
+            write(probability)
+        }
+    }
+
+    private mutating func write(_ value: Float) {
+        out.writeWithUnsafeMutableBytes(minimumWritableBytes: ShortestFloat.room) { bytes in
+            ShortestFloat.write(value, to: bytes.baseAddress!.assumingMemoryBound(to: UInt8.self))
+        }
+    }
+
+    private mutating func write(_ number: UInt64) {
+        var digits = 1
+        var rest = number / 10
+        while rest > 0 {
+            digits += 1
+            rest /= 10
+        }
+        out.writeWithUnsafeMutableBytes(minimumWritableBytes: digits) { bytes in
+            rest = number
+            for place in (0..<digits).reversed() {
+                bytes[place] = UInt8(ascii: "0") + UInt8(rest % 10)
+                rest /= 10
+            }
+            return digits
+        }
     }
 
     /// A data line that was not taken.
