@@ -173,19 +173,37 @@ struct ColumnPlan: Sendable {
     /// The roles alone, of each: what the inner loop reads, without the names' reference counts.
     let roles: [Role]
     let unlabelledRoles: [Role]
+    /// The same as one number a column, for plain rows: the input's, or what follows.
+    let places: [Int]
+    let unlabelledPlaces: [Int]
+    static let labelPlace = -1
+    static let ignoredPlace = -2
+    /// Features a row has.
+    let inputs: Int
     let hasLabel: Bool
     /// Whether the label is not the last column, so that a line must be counted before it is read.
     let isLabelInside: Bool
     let isFromHeader: Bool
 
-    private init(_ columns: [Column], isFromHeader: Bool) {
+    private init(_ columns: [Column], inputs: Int, isFromHeader: Bool) {
         self.columns = columns
+        self.inputs = inputs
         self.isFromHeader = isFromHeader
         unlabelled = columns.filter { $0.role != .label }
         roles = columns.map(\.role)
         unlabelledRoles = unlabelled.map(\.role)
+        places = roles.map(ColumnPlan.place)
+        unlabelledPlaces = unlabelledRoles.map(ColumnPlan.place)
         hasLabel = unlabelled.count < columns.count
         isLabelInside = hasLabel && columns.last?.role != .label
+    }
+
+    private static func place(_ role: Role) -> Int {
+        switch role {
+        case .input(let input): input
+        case .label: labelPlace
+        case .ignored: ignoredPlace
+        }
     }
 
     /// Columns without names, by position.
@@ -197,7 +215,7 @@ struct ColumnPlan: Sendable {
         }
         var columns = schema.inputs.enumerated().map { Column(name: $0.element, role: .input($0.offset)) }
         columns.insert(Column(name: schema.label ?? "label", role: .label), at: index)
-        self.init(columns, isFromHeader: false)
+        self.init(columns, inputs: schema.inputs.count, isFromHeader: false)
     }
 
     /// A header's columns: by name where the schema has names, else by position. Columns that the schema does not
@@ -216,7 +234,7 @@ struct ColumnPlan: Sendable {
                 columns.append(Column(name: name, role: isLabel ? .label : .input(next)))
                 next += isLabel ? 0 : 1
             }
-            self.init(columns, isFromHeader: true)
+            self.init(columns, inputs: schema.inputs.count, isFromHeader: true)
             return
         }
         let present = Set(header.names)
@@ -233,7 +251,7 @@ struct ColumnPlan: Sendable {
             let role: Role = inputs[name].map { .input($0) } ?? (index == label ? .label : .ignored)
             columns.append(Column(name: name, role: role))
         }
-        self.init(columns, isFromHeader: true)
+        self.init(columns, inputs: schema.inputs.count, isFromHeader: true)
     }
 
     static func labelIndex(_ position: Int, columns: Int, line: Int) throws(SampleError) -> Int {

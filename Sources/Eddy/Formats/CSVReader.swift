@@ -10,8 +10,9 @@
 /// Reads CSV lines of one connection.
 struct CSVReader: Sendable {
     private let label: LabelColumn
-    private var labels = LabelReader()
-    private var plan: ColumnPlan?
+    var labels = LabelReader()
+    /// Settled by the first sample.
+    private(set) var plan: ColumnPlan?
     /// Headers seen before the first sample, at most one for each number of fields; sure ones, or none that is.
     private var candidates: [(header: CSVHeader, isSure: Bool)] = []
 

@@ -144,7 +144,7 @@ enum DecimalNumber {
 
     /// Eight characters less "0", the first in the lowest byte.
     @inline(__always)
-    private static func characters(_ start: UnsafePointer<UInt8>) -> UInt64 {
+    static func characters(_ start: UnsafePointer<UInt8>) -> UInt64 {
         UInt64(littleEndian: UnsafeRawPointer(start).loadUnaligned(as: UInt64.self)) ^ 0x3030_3030_3030_3030
     }
 
@@ -159,7 +159,7 @@ enum DecimalNumber {
 
     /// The number whose eight digits, 0 to 9, are the bytes of `word`, the most significant digit lowest.
     @inline(__always)
-    private static func eightDigits(_ word: UInt64) -> UInt64 {
+    static func eightDigits(_ word: UInt64) -> UInt64 {
         let pairs = word &* 10 &+ (word >> 8)  // in bytes 0, 2, 4, 6
         let mask: UInt64 = 0x0000_00FF_0000_00FF
         // The upper half sums pair0 · 10^6 + pair2 · 10^2 and pair1 · 10^4 + pair3.
@@ -215,12 +215,16 @@ enum DecimalNumber {
         let bits = product.bitPattern
         // Subnormal Floats have their midpoints elsewhere. Zero is exact, and frequent: less one it is the largest.
         guard bits &- 1 >= Double(Float.leastNormalMagnitude).bitPattern &- 1 else { return nil }
+        return isDoubtful(product) ? nil : Float(product)
+    }
+
+    /// Whether a product in the range of normal Floats lies too near to a midpoint of two of them.
+    @inline(__always)
+    static func isDoubtful(_ product: Double) -> Bool {
         // The midpoint of two normal Floats is a Double whose lower 29 bits are 1 followed by zeros, and so is the
         // boundary between the largest Float and infinity.
         let midpoint: UInt64 = 0x1000_0000
-        let distance = (bits & 0x1FFF_FFFF) &- (midpoint - doubtfulUnits)
-        guard distance > 2 * doubtfulUnits else { return nil }
-        return Float(product)
+        return (product.bitPattern & 0x1FFF_FFFF) &- (midpoint - doubtfulUnits) <= 2 * doubtfulUnits
     }
 
     @inline(__always)
@@ -296,7 +300,7 @@ enum DecimalNumber {
 
     // MARK: - Tables
 
-    private static let integerPowersOfTen: [UInt64] = [
+    static let integerPowersOfTen: [UInt64] = [
         1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000,
     ]
 

@@ -5,8 +5,35 @@ struct LabelReader: Sendable {
     /// The longest class name, in bytes.
     static let longest = 256
 
-    /// Recent names that are too long to live inside a `String` value itself.
+    /// Names seen before: the long ones in the order of their coming, the short ones by a hash of their bytes.
     private var recent: [(bytes: [UInt8], label: Label)] = []
+    private var short: [(name: ShortName, label: Label)] = []
+
+    /// All bytes of a name of at most 16: its first eight and its last eight, overlapping, or fewer in one word.
+    private struct ShortName: Equatable {
+        static let longest = 16
+        static let slots = 64
+        var first: UInt64 = 0
+        var last: UInt64 = 0
+        var count = 0  // 0 is nobody's: an empty cell is no name
+
+        init() {}
+
+        @inline(__always)
+        init(_ bytes: UnsafeBufferPointer<UInt8>) {
+            count = bytes.count
+            if count >= 8 {
+                let start = UnsafeRawPointer(bytes.baseAddress!)
+                first = start.loadUnaligned(as: UInt64.self)
+                last = start.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+            } else {
+                for byte in bytes { first = first << 8 | UInt64(byte) }
+            }
+        }
+
+        /// Multiplicative hashing, into the table of `slots`.
+        var slot: Int { Int(((first ^ last &* 31) &* 0x9E37_79B9_7F4A_7C15) >> 58) }
+    }
 
     /// - Throws: ``SampleError``, its line and column still to be filled in, for a name that cannot be one.
     mutating func read(_ bytes: UnsafeBufferPointer<UInt8>) throws(SampleError) -> Label {
@@ -23,7 +50,23 @@ struct LabelReader: Sendable {
 
     /// The label as a class's name, even where it is a number in quotes.
     mutating func readName(_ bytes: UnsafeBufferPointer<UInt8>) throws(SampleError) -> Label {
+        if bytes.count <= ShortName.longest {
+            let name = ShortName(bytes)
+            let slot = name.slot
+            if !short.isEmpty, short[slot].name == name { return short[slot].label }
+            let label = try readNewName(bytes)
+            if short.isEmpty { short = Array(repeating: (ShortName(), .none), count: ShortName.slots) }
+            short[slot] = (name, label)
+            return label
+        }
         for entry in recent where entry.bytes.elementsEqual(bytes) { return entry.label }
+        let label = try readNewName(bytes)
+        if recent.count == 64 { recent.removeFirst(32) }
+        recent.append((Array(bytes), label))
+        return label
+    }
+
+    private func readNewName(_ bytes: UnsafeBufferPointer<UInt8>) throws(SampleError) -> Label {
         let expected = "a number or a class name"
         guard bytes.count <= LabelReader.longest else {
             throw wrong(bytes, expected: expected + " of at most \(LabelReader.longest) bytes")
@@ -36,10 +79,6 @@ struct LabelReader: Sendable {
         }
         guard name.first != " ", name.last != " " else {
             throw wrong(bytes, expected: expected + " without blanks around it")
-        }
-        if bytes.count > 15 {
-            if recent.count == 64 { recent.removeFirst(32) }
-            recent.append((Array(bytes), .text(name)))
         }
         return .text(name)
     }

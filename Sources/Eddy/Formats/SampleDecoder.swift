@@ -127,6 +127,8 @@ public struct SampleDecoder: Sendable {
                 cursor += readPacked(UnsafeRawBufferPointer(start: cursor, count: end - cursor), limit: limit)
                 break
             }
+            readPlainRows(&cursor, end, limit: limit)
+            if cursor == end || chunk.samples.count == limit { break }
             guard let newline = findNewline(cursor, end) else {
                 keep(cursor, end)
                 cursor = end
@@ -212,9 +214,24 @@ public struct SampleDecoder: Sendable {
     }
 
     private mutating func processCarry() {
-        let whole = carry
-        carry.removeAll(keepingCapacity: true)
-        whole.withUnsafeBufferPointer { process($0) }
+        var whole: [UInt8] = []
+        swap(&whole, &carry)
+        whole.append(0x0A)
+        whole.withUnsafeBufferPointer { bytes in
+            var cursor = bytes.baseAddress!
+            let newline = cursor + (bytes.count - 1)
+            readPlainRows(&cursor, newline + 1, limit: .max)
+            if cursor <= newline { process(UnsafeBufferPointer(rebasing: bytes.dropLast())) }
+        }
+        whole.removeAll(keepingCapacity: true)
+        swap(&whole, &carry)
+    }
+
+    /// Lines that need no look at each: CSV rows of numbers, once the columns are settled.
+    @inline(__always)
+    private mutating func readPlainRows(_ cursor: inout UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>, limit: Int) {
+        guard format == .csv, isFormatFixed, carry.isEmpty, !isDiscarding else { return }
+        csv.readPlainRows(&cursor, end, limit: limit, lineLimit: lineLimit, line: &line, into: &chunk)
     }
 
     private mutating func process(_ bytes: UnsafeBufferPointer<UInt8>) {

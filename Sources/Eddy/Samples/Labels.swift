@@ -23,6 +23,11 @@ public struct Labels: Sendable {
     /// Whether none is a name.
     var areNumbers: Bool { names.isEmpty }
 
+    public mutating func reserveCapacity(_ count: Int) {
+        numbers.reserveCapacity(count)
+        if !names.isEmpty { names.reserveCapacity(count) }
+    }
+
     @inline(__always)
     public mutating func append(_ label: Label) {
         switch label {

@@ -1,0 +1,118 @@
+// Rows of plain numbers, one after another, straight from the buffer into the chunk: nearly all of a stream.
+//
+// What is not plain (a quoted cell, a wrong one, a wrong number of fields, a directive, an empty line) ends the run and
+// is left to CSVReader's row by row reading, which knows what to say of it. So nothing here makes an error, and the two
+// ways agree on what a plain row is worth: a test reads every line by both.
+
+extension CSVReader {
+    /// Reads whole lines from `cursor` on while they are plain rows, and moves it behind the last of these.
+    ///
+    /// - Parameters:
+    ///   - limit: samples the chunk may hold.
+    ///   - lineLimit: a longer line is no plain row.
+    ///   - line: the number of the last line read.
+    mutating func readPlainRows(
+        _ cursor: inout UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>, limit: Int, lineLimit: Int,
+        line: inout Int, into chunk: inout DecodedChunk
+    ) {
+        guard let plan, chunk.samples.inputs == plan.inputs, chunk.samples.weights.isEmpty,
+            let newline = findNewline(cursor, end)
+        else { return }
+        let length = newline - cursor + 1
+        // The arrays stand in variables of their own meanwhile: grown by the block, and written without a look at whose
+        // they are.
+        var features: [Float] = []
+        var labels = Labels()
+        var lines: [Int] = []
+        swap(&features, &chunk.samples.features)
+        swap(&labels, &chunk.samples.labels)
+        swap(&lines, &chunk.lines)
+        let expected = min(limit - labels.count, (end - cursor) / length * 9 / 8 + 1)
+        features.reserveCapacity(features.count + expected * plan.inputs)
+        labels.reserveCapacity(labels.count + expected)
+        lines.reserveCapacity(lines.count + expected)
+
+        let readable = cursor
+        var isPlain = true
+        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: plan.columns.count + CommaScan.slack) { commas in
+            while isPlain, cursor < end, labels.count < limit {
+                let most = min(limit - labels.count, 64, 1 + (end - cursor) / length)
+                let used = features.count
+                features.append(contentsOf: repeatElement(0, count: most * plan.inputs))
+                var rows = 0
+                features.withUnsafeMutableBufferPointer { features in
+                    var row = features.baseAddress! + used
+                    while rows < most {
+                        guard let newline = findNewline(cursor, end), newline - cursor <= lineLimit,
+                            let label = readPlainRow(cursor, newline, readable, plan, commas.baseAddress!, row)
+                        else {
+                            isPlain = false
+                            break
+                        }
+                        labels.append(label)
+                        line += 1
+                        lines.append(line)
+                        cursor = newline + 1
+                        row += plan.inputs
+                        rows += 1
+                    }
+                }
+                features.removeLast((most - rows) * plan.inputs)
+            }
+        }
+        swap(&features, &chunk.samples.features)
+        swap(&labels, &chunk.samples.labels)
+        swap(&lines, &chunk.lines)
+    }
+
+    /// Reads one line into a row (inputs), and returns its label; nil, and anything in the row, where it is not plain.
+    @inline(__always)
+    private mutating func readPlainRow(
+        _ start: UnsafePointer<UInt8>, _ newline: UnsafePointer<UInt8>, _ readable: UnsafePointer<UInt8>,
+        _ plan: ColumnPlan, _ commas: UnsafeMutablePointer<UInt32>, _ row: UnsafeMutablePointer<Float>
+    ) -> Label? {
+        var length = newline - start
+        if length > 0, newline[-1] == UInt8(ascii: "\r") { length &-= 1 }
+        guard length > 0, start.pointee != UInt8(ascii: "!") else { return nil }
+        let columns = plan.columns.count
+        let found = CommaScan.positions(start, count: length, readable: readable, into: commas, limit: columns)
+        // One field fewer is a line without its label.
+        let isShort = found &+ 2 == columns && plan.hasLabel
+        guard isShort || found &+ 1 == columns else { return nil }
+        commas[found] = UInt32(truncatingIfNeeded: length)
+
+        return (isShort ? plan.unlabelledPlaces : plan.places).withUnsafeBufferPointer { places -> Label? in
+            var label = Label.none
+            var cell = start
+            for index in 0..<places.count {
+                let end = start + Int(commas[index])
+                let place = places[index]
+                if place >= 0 {
+                    let value = DecimalNumber.cell(cell, end, readable: readable)
+                    if value.isNaN { return nil }
+                    row[place] = value
+                } else {
+                    if cell < end, cell.pointee == UInt8(ascii: "\"") { return nil }
+                    if place == ColumnPlan.labelPlace {
+                        guard let plain = readPlainLabel(cell, end, readable) else { return nil }
+                        label = plain
+                    }
+                }
+                cell = end + 1
+            }
+            return label
+        }
+    }
+
+    @inline(__always)
+    private mutating func readPlainLabel(
+        _ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>, _ readable: UnsafePointer<UInt8>
+    ) -> Label? {
+        if start == end { return Label.none }
+        if start.pointee <= UInt8(ascii: "9") {
+            let value = DecimalNumber.cell(start, end, readable: readable)
+            if !value.isNaN { return .number(value) }
+        }
+        return try? labels.read(UnsafeBufferPointer(start: start, count: end - start))
+    }
+}
