@@ -15,6 +15,7 @@ struct JSONLinesReader: Sendable {
     private var labels = LabelReader()
     private var schema: Schema?
     private var names: [[UInt8]] = []
+    private var keys = JSONKeys()
 
     init(label: LabelColumn) { self.label = label }
 
@@ -73,6 +74,7 @@ struct JSONLinesReader: Sendable {
     private mutating func adopt(_ claimed: Schema) {
         schema = claimed
         names = claimed.inputs.map { Array($0.utf8) }
+        keys = JSONKeys(claimed.inputs)
     }
 
     // MARK: A line whose schema is known
@@ -85,8 +87,11 @@ struct JSONLinesReader: Sendable {
         if scanner.peek() == UInt8(ascii: "[") {
             try readArray(&scanner, inputs, base, &chunk, &row, withLabel: true)
         } else {
-            var next = 0  // the input that comes next where the order is the schema's
-            try scanner.object { key, scanner throws(SampleError) in
+            // The input that comes next where the order is the schema's.
+            var next = chunk.features.withUnsafeMutableBufferPointer { features in
+                scanner.plainMembers(keys, into: features.baseAddress! + base)
+            }
+            try scanner.object(isBegun: next > 0) { key, scanner throws(SampleError) in
                 var input: Int?
                 if next < inputs, key.elementsEqual(names[next]) {
                     input = next
@@ -142,7 +147,12 @@ struct JSONLinesReader: Sendable {
         withLabel: Bool
     ) throws(SampleError) {
         var count = 0
-        try scanner.array { scanner throws(SampleError) in
+        if withLabel || chunk.features[base...].allSatisfy(\.isNaN) {
+            count = chunk.features.withUnsafeMutableBufferPointer { features in
+                scanner.plainElements(inputs, into: features.baseAddress! + base)
+            }
+        }
+        try scanner.array(isBegun: count > 0) { scanner throws(SampleError) in
             if count < inputs {
                 guard chunk.features[base + count].isNaN else {
                     throw scanner.error(expected: "each feature once", got: "one a second time")

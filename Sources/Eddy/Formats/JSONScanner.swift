@@ -3,6 +3,24 @@
 // It reads what samples are made of (numbers, strings, flat objects and arrays) and skips the
 // rest, to a depth of 32. Foundation's decoder would allocate a tree a line.
 
+/// The names of a schema's inputs as they stand in most lines: in quotes, one after another.
+struct JSONKeys: Sendable {
+    private(set) var bytes: [UInt8] = []
+    /// Where each ends in `bytes`. From the first name on that JSON may or must escape there are none.
+    private(set) var ends: [Int] = []
+
+    init(_ names: [String] = []) {
+        for name in names {
+            guard !name.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") })
+            else {
+                return
+            }
+            bytes += Array("\"\(name)\"".utf8)
+            ends.append(bytes.count)
+        }
+    }
+}
+
 /// A cursor in one line.
 struct JSONScanner {
     private let start: UnsafePointer<UInt8>
@@ -48,15 +66,18 @@ struct JSONScanner {
     // MARK: Containers
 
     /// Calls `member` with each key, the cursor at its value.
+    ///
+    /// - Parameter isBegun: whether members were read already, so that the cursor is behind a value.
     @inline(__always)
     mutating func object(
-        _ member: (UnsafeBufferPointer<UInt8>, inout JSONScanner) throws(SampleError) -> Void
+        isBegun: Bool = false, _ member: (UnsafeBufferPointer<UInt8>, inout JSONScanner) throws(SampleError) -> Void
     ) throws(SampleError) {
-        try take("{", expected: "an object")
+        if !isBegun { try take("{", expected: "an object") }
         if peek() == UInt8(ascii: "}") {
             cursor += 1
             return
         }
+        if isBegun { try take(",", expected: "a comma or }") }
         while true {
             guard peek() == UInt8(ascii: "\"") else { throw error(expected: "a name in quotes") }
             let key = try string()
@@ -72,12 +93,15 @@ struct JSONScanner {
 
     /// Calls `element` with the cursor at each value.
     @inline(__always)
-    mutating func array(_ element: (inout JSONScanner) throws(SampleError) -> Void) throws(SampleError) {
-        try take("[", expected: "an array")
+    mutating func array(
+        isBegun: Bool = false, _ element: (inout JSONScanner) throws(SampleError) -> Void
+    ) throws(SampleError) {
+        if !isBegun { try take("[", expected: "an array") }
         if peek() == UInt8(ascii: "]") {
             cursor += 1
             return
         }
+        if isBegun { try take(",", expected: "a comma or ]") }
         while true {
             try element(&self)
             if peek() == UInt8(ascii: "]") {
@@ -86,6 +110,65 @@ struct JSONScanner {
             }
             try take(",", expected: "a comma or ]")
         }
+    }
+
+    /// Reads an object's first members, as long as they are `keys`, in this order, and plain numbers; returns how many.
+    ///
+    /// The cursor is then behind the last one's value, or where it was. What is wrong with the next is for `object` to
+    /// say.
+    ///
+    /// - Parameter row: room for `keys.count` values.
+    mutating func plainMembers(_ keys: JSONKeys, into row: UnsafeMutablePointer<Float>) -> Int {
+        guard peek() == UInt8(ascii: "{") else { return 0 }
+        return keys.bytes.withUnsafeBufferPointer { text in
+            var ahead = self
+            var begin = 0
+            for (index, end) in keys.ends.enumerated() {
+                ahead.cursor += 1  // the brace, or a comma
+                guard ahead.peek() == UInt8(ascii: "\""), ahead.limit - ahead.cursor > end - begin,
+                    memcmp(ahead.cursor, text.baseAddress! + begin, end - begin) == 0
+                else { return index }
+                ahead.cursor += end - begin
+                begin = end
+                guard ahead.peek() == UInt8(ascii: ":") else { return index }
+                ahead.cursor += 1
+                guard let value = ahead.plainNumber() else { return index }
+                row[index] = value
+                self = ahead
+                guard ahead.peek() == UInt8(ascii: ",") else { return index + 1 }
+            }
+            return keys.ends.count
+        }
+    }
+
+    /// The same for an array's first elements, `count` at most.
+    mutating func plainElements(_ count: Int, into row: UnsafeMutablePointer<Float>) -> Int {
+        guard peek() == UInt8(ascii: "[") else { return 0 }
+        var ahead = self
+        for index in 0..<count {
+            ahead.cursor += 1  // the bracket, or a comma
+            guard let value = ahead.plainNumber() else { return index }
+            row[index] = value
+            self = ahead
+            guard ahead.peek() == UInt8(ascii: ",") else { return index + 1 }
+        }
+        return count
+    }
+
+    /// A number as JSON writes it, −0 as 0; nil, and the cursor anywhere, where there is none.
+    @inline(__always)
+    private mutating func plainNumber() -> Float? {
+        guard let first = peek() else { return nil }
+        let begin = cursor
+        let digits = begin + (first == UInt8(ascii: "-") ? 1 : 0)
+        guard case .success(let value) = DecimalNumber.scan(&cursor, end: limit) else { return nil }
+        // Of what a scan takes, d.d… needs no second look.
+        func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
+        guard
+            (cursor - digits > 2 && digits[1] == UInt8(ascii: ".") && isDigit(digits[0]) && isDigit(digits[2]))
+                || DecimalNumber.isJSONNumber(begin, count: cursor - begin)
+        else { return nil }
+        return value + 0
     }
 
     /// How many values the array at the cursor has; the cursor stays.
@@ -244,3 +327,11 @@ struct JSONScanner {
         }
     }
 }
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
