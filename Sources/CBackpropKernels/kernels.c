@@ -5,6 +5,8 @@
 #define EDDY_DECLARE(NAME)                                                                                            \
     int64_t eddy_run_##NAME(struct eddy_network *, const struct eddy_chunk *, uint64_t *);                            \
     void eddy_settle_##NAME(struct eddy_network *);                                                                   \
+    void eddy_standardise_##NAME(const struct eddy_standardisation *);                                                \
+    void eddy_pass_##NAME(float *, int64_t);                                                                          \
     void eddy_elementary_##NAME(int64_t, const float *, float *, float *, float *, float *);
 
 EDDY_DECLARE(baseline)
@@ -49,6 +51,14 @@ int64_t eddy_run(
 
 void eddy_settle(enum eddy_kernels kernels, struct eddy_network *network) {
     EDDY_DISPATCH(kernels, eddy_settle, network)
+}
+
+void eddy_standardise(enum eddy_kernels kernels, const struct eddy_standardisation *rows) {
+    EDDY_DISPATCH(kernels, eddy_standardise, rows)
+}
+
+void eddy_pass(enum eddy_kernels kernels, float *block, int64_t count) {
+    EDDY_DISPATCH(kernels, eddy_pass, block, count)
 }
 
 void eddy_elementary(

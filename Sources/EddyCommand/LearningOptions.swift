@@ -5,6 +5,7 @@ import Eddy
 import Foundation
 
 extension Activation: ExpressibleByArgument {}
+extension Arithmetic: ExpressibleByArgument {}
 extension LearningTask: ExpressibleByArgument {}
 extension Initialization: ExpressibleByArgument {}
 extension SampleFormat: ExpressibleByArgument {}
@@ -31,6 +32,13 @@ struct LearningOptions: ParsableArguments {
 
     @Flag(inversion: .prefixedNo, help: "Standardise features, and regression targets, online. (default: --scaling)")
     var scaling: Bool?
+
+    @Option(
+        help: """
+            How sums are ordered: sequential (the same bits on every machine and for any chunks), or chunked (a large \
+            first layer takes eight samples at once: faster, the last bits depend on the chunks). (default: sequential)
+            """)
+    var arithmetic: Arithmetic?
 
     @Option(help: "The optimizer: sgd. (default: sgd)")
     var optimizer: OptimizerName?
@@ -70,11 +78,15 @@ struct LearningOptions: ParsableArguments {
     @Option(help: "The samples over which recent loss and accuracy are taken. (default: 1000)")
     var recentWindow: Int?
 
+    func validate() throws {
+        if let error = Kernels.environmentError { throw ValidationError(error.description) }
+    }
+
     /// Whether any of them was given: a loaded model has its own.
     var isEmpty: Bool {
         layers == nil && activation == nil && outputActivation == nil && loss == nil && task == nil && classes == nil
-            && scaling == nil && optimizer == nil && learningRate == nil && schedule == nil && momentum == nil
-            && clip == nil && l2 == nil && seed == nil && initialization == nil && initialWeights == nil
+            && scaling == nil && arithmetic == nil && optimizer == nil && learningRate == nil && schedule == nil
+            && momentum == nil && clip == nil && l2 == nil && seed == nil && initialization == nil && initialWeights == nil
             && recentWindow == nil
     }
 
@@ -91,6 +103,7 @@ struct LearningOptions: ParsableArguments {
             configuration.classes = classes.split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
         }
         if let scaling { configuration.scaling = scaling }
+        if let arithmetic { configuration.arithmetic = arithmetic }
         if let learningRate { configuration.optimizer.learningRate = learningRate }
         if let schedule { configuration.optimizer.schedule = schedule.schedule }
         if let momentum { configuration.optimizer.momentum = momentum }

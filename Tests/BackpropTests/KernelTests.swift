@@ -139,6 +139,35 @@ import Testing
         }
     }
 
+    /// The chunked form is the same algebra: after hundreds of samples weights and losses differ by rounding alone. And it
+    /// has the same bits on every instruction set, for the same chunks.
+    @Test(arguments: [(300, 130), (1030, 260)])
+    func chunkedArithmetic_differsByRoundingAlone(_ inputs: Int, _ width: Int) throws {
+        let stream = Stream(
+            600, inputs: inputs, targetStride: 1, loss: .crossEntropy, outputs: 10, zeros: 0.2, seed: 9)
+        func network(_ arithmetic: Arithmetic) throws -> Network {
+            let network = try Network(
+                inputs: inputs, layers: [.dense(width, .relu), .dense(10)], loss: .crossEntropy, optimizer: .sgd(0.01),
+                seed: 3)
+            network.arithmetic = arithmetic
+            return network
+        }
+        let (one, other) = (try network(.sequential), try network(.chunked))
+        let exact = outcome(one, stream, kernels: .chosen, defers: true) { 50 }
+        let chunked = outcome(other, stream, kernels: .chosen, defers: true) { 50 }
+        let (weights, others) = (one.flatParameters, other.flatParameters)
+        let difference = zip(weights, others).map { abs($0 - $1) }.max()!
+        let size = weights.map { abs($0) }.max()!
+        #expect(exact != chunked, "the chunked form did not run")
+        #expect(difference < 1e-5 * size, "\(difference) of \(size)")
+        for (a, b) in zip(exact.losses, chunked.losses) {
+            #expect(abs(Float(bitPattern: a) - Float(bitPattern: b)) < 1e-4)
+        }
+        for kernels in Kernels.available where kernels != .swift {
+            #expect(try outcome(network(.chunked), stream, kernels: kernels, defers: true) { 50 } == chunked)
+        }
+    }
+
     @Test func pendingUpdate_isWrittenBeforeWeightsAreRead() throws {
         func network(defers: Bool) throws -> Network {
             let network = try Network(

@@ -4,25 +4,28 @@
 //     backward   dx = W·dz ⊙ f′(y)          (dx belongs to the layer below)
 //     update     W ← W − η · x dzᵀ          b ← b − η · dz
 //
-// The order of every sum is a function of the layer's shape alone (``WeightLayout``). Inputs that are zero are left out
-// of sums and updates, which changes no bit: a sum that begins at +0 is not changed by ±0, nor is a weight, as none
-// is ever −0.
+// The order of every sum is a function of the layer's shape alone (``WeightLayout``). Inputs that are zero may be left out
+// of updates, and products that are zero out of sums, which changes no bit: a sum that begins at +0 is not changed by
+// ±0, nor is a weight, as none is ever −0.
 //
 // Padding is zero in weights, activations and deltas, and stays zero.
 
 /// How a layer's weights lie in memory, and so in which order sums over its inputs are taken.
 enum WeightLayout: Equatable {
     /// One row of weights an input: (inputs, outputs) row-major, rows padded to sixteen. Row j is scaled by x[j] and added
-    /// to one of `sums` partial sums, in turn; no sum across lanes in the forward pass.
+    /// to one of `sums` partial sums, in turn; no sum across lanes in the forward pass. Of more than 128 inputs, those that
+    /// are zero get no turn.
     case byInput(sums: Int)
     /// One row an output: its products with x are summed by sixteens, the even and the odd ones each, then across lanes.
     ///
-    /// For up to four outputs, where the other layout would multiply mostly padding; and for a first layer too large for
-    /// the cache, where the rows of dead units need no writing.
+    /// For few outputs, where the other layout would multiply mostly padding and sum across lanes for every input on the
+    /// way back; and for a first layer too large for the cache, where the rows of dead units need no writing.
     case byOutput
 
     init(inputs: Int, outputs: Int, isFirst: Bool) {
-        if outputs <= 4 || (isFirst && outputs >= 256 && inputs * outputs > 1 << 18) {
+        let isNarrow = outputs <= 4 || (outputs <= 16 && outputs < inputs && inputs <= 4096)
+        let isVast = isFirst && outputs >= 256 && inputs * outputs > 1 << 18
+        if isNarrow || isVast {
             self = .byOutput
         } else {
             self = .byInput(sums: outputs <= 32 ? 4 : outputs <= 64 ? 2 : 1)
@@ -60,18 +63,19 @@ struct DenseLayer {
         switch layout {
         case .byInput(let sums):
             let scalars = floats(x)
+            let leavesOutZeros = inputs > 128
             for block in 0..<outputLanes {
                 var sum = (Lanes(), Lanes(), Lanes(), Lanes())
-                var rank = 0  // among the inputs that are not zero
-                for j in 0..<inputs where scalars[j] != 0 {
+                var turn = 0
+                for j in 0..<inputs where !(leavesOutZeros && scalars[j] == 0) {
                     let term = weights[j * rowLanes + block] * scalars[j]
-                    switch rank % sums {
+                    switch turn % sums {
                     case 0: sum.0 += term
                     case 1: sum.1 += term
                     case 2: sum.2 += term
                     default: sum.3 += term
                     }
-                    rank += 1
+                    turn += 1
                 }
                 output[block] = ((sum.0 + sum.1) + (sum.2 + sum.3)) + bias[block]
             }

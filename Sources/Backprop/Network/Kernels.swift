@@ -57,6 +57,34 @@ public enum Kernels: String, Sendable, Hashable, CaseIterable {
 }
 
 extension Kernels {
+    /// Takes labelled rows into running moments, and writes all rows standardised by these.
+    ///
+    /// - Parameters:
+    ///   - features: (count, inputs).
+    ///   - labels: (count), NaN for a row that changes no moments.
+    ///   - means: (inputs, padded to sixteen with zeros), 64-byte aligned, as are `squares` and `rows`.
+    ///   - seen: labelled rows so far.
+    ///   - rows: (count, stride), the stride a multiple of sixteen.
+    package func standardise(
+        _ features: UnsafePointer<Float>, count: Int, inputs: Int, labels: UnsafePointer<Float>,
+        means: UnsafeMutablePointer<Double>, squares: UnsafeMutablePointer<Double>, seen: inout Double, bound: Float,
+        into rows: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        withUnsafeMutablePointer(to: &seen) { seen in
+            var all = eddy_standardisation(
+                count: Int64(count), inputs: Int32(inputs), padded: Int32(AlignedBuffer.padded(inputs)),
+                features: features, labels: labels, means: means, squares: squares, seen: seen, bound: bound,
+                rows: rows, stride: Int64(stride))
+            eddy_standardise(code, &all)
+        }
+    }
+
+    /// Reads and writes every Float of a block once: the least that a step takes that touches each weight once.
+    public func pass(over block: AlignedBuffer) {
+        precondition(block.count % 64 == 0, "\(block.count) Floats: expected a multiple of 64")
+        eddy_pass(code, block.floats, Int64(block.count))
+    }
+
     /// exp, log1p, sigmoid and tanh of whole lanes by the C kernels, to be compared with ``Elementary``.
     func elementary(_ x: AlignedBuffer) -> (exp: [Float], log1p: [Float], sigmoid: [Float], tanh: [Float]) {
         let results = (0..<4).map { _ in AlignedBuffer(count: x.count) }
@@ -66,6 +94,17 @@ extension Kernels {
         let arrays = results.map { Array(UnsafeBufferPointer(start: $0.floats, count: x.count)) }
         return (arrays[0], arrays[1], arrays[2], arrays[3])
     }
+}
+
+/// How the sums of a network are ordered.
+public enum Arithmetic: String, Sendable, Hashable, Codable, CaseIterable {
+    /// Sample by sample: the same bits on every machine and for any chunks.
+    case sequential
+    /// A large first layer takes eight samples of a chunk at once, each still learned before the next is predicted: the
+    /// same algebra with fewer passes over the weights. The rounding then depends on how a stream is cut into chunks,
+    /// and so do the last bits. Networks whose first layer is small, or whose optimizer has momentum or L2, and
+    /// ``Kernels/swift`` stay sequential.
+    case chunked
 }
 
 /// A network as the C kernels see it: views into the network's blocks, and scratch memory of its own.
@@ -78,6 +117,8 @@ final class KernelNetwork {
     private let pendingDelta: AlignedBuffer
     /// Learning rates of a chunk, where they change.
     private var rates: [Float] = [0]
+
+    private var blocks: AlignedBuffer?
 
     /// The bytes of a first layer from which its update waits for the next sample's forward pass: it then costs less to
     /// write weights while they are read than to fetch them twice.
@@ -145,9 +186,11 @@ final class KernelNetwork {
         network.pointee.momentum = owner.velocity == nil ? 0 : optimizer.momentum
         network.pointee.l2 = optimizer.l2
         let firstBytes = Int(layers[0].by_output ? layers[0].outputs : layers[0].inputs) * Int(layers[0].stride) * 4
-        network.pointee.defers =
-            firstBytes > KernelNetwork.deferredBytes && owner.velocity == nil && optimizer.l2 == 0 && owner.mayDefer
+        let isLarge = firstBytes > KernelNetwork.deferredBytes && owner.velocity == nil && optimizer.l2 == 0
+        network.pointee.blocks.is_used = isLarge && owner.arithmetic == .chunked
+        network.pointee.defers = isLarge && owner.mayDefer && !network.pointee.blocks.is_used
         if !network.pointee.defers { settle(owner.kernels) }
+        if network.pointee.blocks.is_used, blocks == nil { makeBlocks() }
         let isConstant = optimizer.schedule == .constant
         if rates.count < (isConstant ? 1 : chunk.count) { rates = Array(repeating: 0, count: chunk.count) }
         for i in 0..<(isConstant ? 1 : chunk.count) { rates[i] = optimizer.learningRate(at: step &+ UInt64(i)) }
@@ -159,6 +202,14 @@ final class KernelNetwork {
                 rate_stride: isConstant ? 0 : 1, predictions: chunk.predictions, losses: chunk.losses)
             return Int(eddy_run(owner.kernels.code, network, &views, &step))
         }
+    }
+
+    private func makeBlocks() {
+        let count = EDDY_BLOCK_SAMPLES * Int(layers[0].padded_outputs)
+        let memory = AlignedBuffer(count: 2 * count)
+        network.pointee.blocks.products = memory.floats
+        network.pointee.blocks.deltas = memory.floats + count
+        blocks = memory
     }
 
     /// Writes an update that waits.

@@ -28,6 +28,8 @@ public final class Network {
 
     /// Which form of the step runs; the bits are the same.
     public var kernels = Kernels.chosen
+    /// How sums are ordered.
+    public var arithmetic = Arithmetic.sequential
     /// Whether updates of a large first layer may wait for the next sample; the bits are the same.
     var mayDefer = true
 
@@ -209,6 +211,7 @@ public final class Network {
             inputs: inputs, layers: layers, loss: loss, optimizer: optimizer, initialization: initialization, seed: seed
         )
         other.kernels = kernels
+        other.arithmetic = arithmetic
         other.mayDefer = mayDefer
         other.restore(step: step, gradientNorms: smoothedGradientNorms)
         let (ours, theirs) = (dense, other.dense)

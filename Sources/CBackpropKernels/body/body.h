@@ -28,8 +28,10 @@ EDDY_PUSH(EDDY_TARGET)
 #include "deferred.h"
 #include "loss.h"
 #include "step.h"
+#include "chunked.h"
 #include "resident.h"
 #include "run.h"
+#include "standardise.h"
 
 #ifdef EDDY_TARGET
 #pragma clang attribute pop

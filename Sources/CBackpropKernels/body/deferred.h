@@ -49,23 +49,38 @@ EDDY_ROWS(2, 0, dead_rows_n)
 #endif
 
 /// y = W x + b for all outputs, the pending update written on the way into the rows that have one.
-EDDY_INLINE void forward_by_output_pending(struct eddy_layer *l, const float *x, const struct eddy_pending *p) {
-    // The rows that have one, then the others; no branch depends on it.
-    uint32_t *rows = l->live;
-    int32_t live = find_live(p->delta, l->outputs, l->padded_outputs, rows), count = live;
-    for (int32_t i = 0; i < l->outputs; i++) {
-        rows[count] = (uint32_t)i;
-        count += p->delta[i] == 0;
+///
+/// Rows come in blocks, and blocks in one direction for one sample, in the other for the next: what the last sweep read
+/// last is still in the cache, where a sweep that always began at the top would find nothing of a layer beyond it.
+EDDY_INLINE void forward_by_output_pending(struct eddy_layer *l, const float *x, struct eddy_pending *p) {
+    enum { BLOCK = 32 };
+    int32_t blocks = (l->outputs + BLOCK - 1) / BLOCK;
+    for (int32_t b = 0; b < blocks; b++) {
+        int32_t first = (p->is_downward ? blocks - 1 - b : b) * BLOCK;
+        int32_t last = first + BLOCK < l->outputs ? first + BLOCK : l->outputs;
+        // The rows that have an update, then the others; no branch depends on it.
+        uint32_t rows[2 * BLOCK];
+        int32_t live = 0;
+        for (int32_t i = first; i < last; i++) {
+            rows[live] = (uint32_t)i;
+            live += p->delta[i] != 0;
+        }
+        int32_t count = live;
+        for (int32_t i = first; i < last; i++) {
+            rows[count] = (uint32_t)i;
+            count += p->delta[i] == 0;
+        }
+        int32_t r = 0;
+        for (; r + EDDY_ROWS_AT_ONCE <= live; r += EDDY_ROWS_AT_ONCE) {
+            live_rows_n(l, x, p->input, p->rate, p->delta, rows + r);
+        }
+        for (; r < live; r++) live_rows_1(l, x, p->input, p->rate, p->delta, rows + r);
+        for (; r + EDDY_ROWS_AT_ONCE <= count; r += EDDY_ROWS_AT_ONCE) {
+            dead_rows_n(l, x, p->input, p->rate, p->delta, rows + r);
+        }
+        for (; r < count; r++) dead_rows_1(l, x, p->input, p->rate, p->delta, rows + r);
     }
-    int32_t r = 0;
-    for (; r + EDDY_ROWS_AT_ONCE <= live; r += EDDY_ROWS_AT_ONCE) {
-        live_rows_n(l, x, p->input, p->rate, p->delta, rows + r);
-    }
-    for (; r < live; r++) live_rows_1(l, x, p->input, p->rate, p->delta, rows + r);
-    for (; r + EDDY_ROWS_AT_ONCE <= l->outputs; r += EDDY_ROWS_AT_ONCE) {
-        dead_rows_n(l, x, p->input, p->rate, p->delta, rows + r);
-    }
-    for (; r < l->outputs; r++) dead_rows_1(l, x, p->input, p->rate, p->delta, rows + r);
+    p->is_downward = !p->is_downward;
 }
 
 /// Writes the pending update.
@@ -87,11 +102,13 @@ EDDY_INLINE void forward_pending(struct eddy_network *network, const float *x) {
     struct eddy_layer *l = &network->layers[0];
     if (l->by_output) {
         forward_by_output_pending(l, x, p);
+    } else if (l->inputs <= EDDY_UNLISTED) {
+        forward_by_input_pending(l, x, p->input, p->rate, p->delta);
     } else if (p->live_count + l->live_count > l->inputs) {
         forward_by_input_pending(l, x, p->input, p->rate, p->delta);
         if (l->live_count < l->inputs) {  // rows that only the update touches
             for (int32_t r = 0; r < p->live_count; r++) {
-                uint32_t j = p->live[r];
+                uint32_t j = p->live_count == l->inputs ? (uint32_t)r : p->live[r];
                 if (x[j] == 0) {
                     subtract(l->weights + (int64_t)j * l->stride, p->delta, p->rate * p->input[j], l->padded_outputs);
                 }

@@ -1,45 +1,45 @@
 // One dense layer: forward, activation, backward, update.
 //
-// Inputs that are zero are left out of every sum and every update: `live` lists the others.
+// A layer whose rows are inputs adds x[j] times row j, output by output, in up to four interleaved sums: input j goes to
+// sum j mod 4 where there are up to 32 outputs, mod 2 up to 64, and to one sum beyond. It does so a strip of outputs at
+// a time, so that the sums stay in registers; strips differ with the instruction set, the sums do not.
 //
-// A layer whose rows are inputs adds x[j] times row j, output by output, in up to four interleaved sums: the r-th live
-// input goes to sum r mod 4 where there are up to 32 outputs, mod 2 up to 64, and to one sum beyond. It does so a strip
-// of outputs at a time, so that the sums stay in registers; strips differ with the instruction set, the sums do not.
+// Of more than 128 inputs, those that are zero are left out of the sums and do not count in j: `live` lists the others.
+// Of fewer, finding them would take longer than it saves. Updates may leave out zeros either way.
+
+enum { EDDY_UNLISTED = 128 };
 
 // MARK: Forward, a row an input
 
-/// Subtractions are written as additions of what is negated, which rounds the same and is one instruction less.
+// Subtractions are written as additions of what is negated, which rounds the same and is one instruction less.
 
-/// Strip of S registers, P interleaved sums. Where PENDING, first writes the pending update into each row it reads.
-#define EDDY_STRIP(S, P, PENDING, NAME)                                                                               \
-    EDDY_INLINE void NAME(                                                                                            \
-        float *w, int32_t stride, const float *x, const uint32_t *live, int32_t count, const float *bias, float *z,   \
-        const float *px, float rate, const float *pd) {                                                               \
+/// Strip of S registers, P interleaved sums. Where PENDING, first writes the pending update into each row it reads. Where
+/// LISTED, reads the rows that `live` lists; else the first `count`, which spares a third of a dense layer's time.
+#define EDDY_ROW(p)                                                                                                   \
+    {                                                                                                                 \
+        int64_t j = is_listed ? live[r + (p)] : r + (p);                                                              \
+        vn *row = registers(w + j * stride);                                                                          \
+        float xj = x[j], g = is_pending ? -rate * px[j] : 0;                                                          \
+        _Pragma("clang loop unroll(full)") for (int s = 0; s < S; s++) {                                              \
+            if (is_pending) row[s] += d[s] * g;                                                                       \
+            sum[p][s] += row[s] * xj;                                                                                 \
+        }                                                                                                             \
+    }
+
+#define EDDY_STRIP(SIZE, SUMS)                                                                                        \
+    EDDY_INLINE void strip_##SIZE##_##SUMS(                                                                           \
+        float *w, int32_t stride, const float *x, const uint32_t *live, int64_t count, const float *bias, float *z,   \
+        const float *px, float rate, const float *pd, bool is_pending, bool is_listed) {                              \
+        enum { S = SIZE, P = SUMS };                                                                                  \
         vn sum[P][S] = {}, d[S];                                                                                      \
-        if (PENDING)                                                                                                  \
+        if (is_pending)                                                                                               \
             for (int s = 0; s < S; s++) d[s] = registers_of(pd)[s];                                                   \
-        int32_t r = 0;                                                                                                \
+        int64_t r = 0;                                                                                                \
         for (; r + P <= count; r += P) {                                                                              \
-            _Pragma("clang loop unroll(full)") for (int p = 0; p < P; p++) {                                          \
-                uint32_t j = live[r + p];                                                                             \
-                vn *row = registers(w + (int64_t)j * stride);                                                         \
-                float xj = x[j], g = PENDING ? -rate * px[j] : 0;                                                     \
-                _Pragma("clang loop unroll(full)") for (int s = 0; s < S; s++) {                                      \
-                    if (PENDING) row[s] += d[s] * g;                                                                  \
-                    sum[p][s] += row[s] * xj;                                                                         \
-                }                                                                                                     \
-            }                                                                                                         \
+            _Pragma("clang loop unroll(full)") for (int p = 0; p < P; p++) EDDY_ROW(p)                                \
         }                                                                                                             \
         _Pragma("clang loop unroll(full)") for (int p = 0; p < P - 1; p++) {                                          \
-            if (r + p < count) {                                                                                      \
-                uint32_t j = live[r + p];                                                                             \
-                vn *row = registers(w + (int64_t)j * stride);                                                         \
-                float xj = x[j], g = PENDING ? -rate * px[j] : 0;                                                     \
-                _Pragma("clang loop unroll(full)") for (int s = 0; s < S; s++) {                                      \
-                    if (PENDING) row[s] += d[s] * g;                                                                  \
-                    sum[p][s] += row[s] * xj;                                                                         \
-                }                                                                                                     \
-            }                                                                                                         \
+            if (r + p < count) EDDY_ROW(p)                                                                            \
         }                                                                                                             \
         _Pragma("clang loop unroll(full)") for (int s = 0; s < S; s++) {                                              \
             vn total = P == 4 ? (sum[0][s] + sum[1 % P][s]) + (sum[2 % P][s] + sum[3 % P][s])                         \
@@ -48,91 +48,58 @@
         }                                                                                                             \
     }
 
-EDDY_STRIP(1, 4, 0, strip_1_4)
-EDDY_STRIP(2, 4, 0, strip_2_4)
-EDDY_STRIP(1, 2, 0, strip_1_2)
-EDDY_STRIP(4, 2, 0, strip_4_2)
-EDDY_STRIP(1, 1, 0, strip_1_1)
-EDDY_STRIP(4, 1, 0, strip_4_1)
-EDDY_STRIP(8, 1, 0, strip_8_1)
-EDDY_STRIP(1, 4, 1, pending_1_4)
-EDDY_STRIP(2, 4, 1, pending_2_4)
-EDDY_STRIP(1, 2, 1, pending_1_2)
-EDDY_STRIP(2, 2, 1, pending_2_2)
-EDDY_STRIP(1, 1, 1, pending_1_1)
-EDDY_STRIP(4, 1, 1, pending_4_1)
-EDDY_STRIP(8, 1, 1, pending_8_1)
+EDDY_STRIP(1, 4)
+EDDY_STRIP(2, 4)
+EDDY_STRIP(1, 2)
+EDDY_STRIP(2, 2)
+EDDY_STRIP(4, 2)
+EDDY_STRIP(1, 1)
+EDDY_STRIP(4, 1)
+EDDY_STRIP(8, 1)
 
-#define EDDY_STRIPS(KIND, S, P)                                                                                       \
+#define EDDY_STRIPS(S, P)                                                                                             \
     for (; k + S * EDDY_WIDTH <= padded; k += S * EDDY_WIDTH)                                                         \
-        KIND##_##S##_##P(                                                                                             \
-            l->weights + k, l->stride, x, l->live, count, l->bias + k, l->output + k, px, rate, pd ? pd + k : 0);
+        strip_##S##_##P(                                                                                              \
+            l->weights + k, l->stride, x, l->live, count, l->bias + k, l->output + k, px, rate, pd + k, is_pending,   \
+            is_listed);
 
-/// z = xW + b over the live inputs, into `output`.
-EDDY_INLINE void forward_by_input(struct eddy_layer *l, const float *x) {
-    int32_t padded = l->padded_outputs, k = 0, count = rounded(l->live_count, l->inputs);
-    const float *px = 0, *pd = 0;
-    float rate = 0;
+/// z = xW + b over `count` inputs, into `output`; the pending update goes into each of their rows on the way.
+EDDY_INLINE void forward_rows(
+    struct eddy_layer *l, const float *x, int32_t count, const float *px, float rate, const float *pd, bool is_pending,
+    bool is_listed) {
+    int32_t padded = l->padded_outputs, k = 0;
     if (padded <= 32) {
-        EDDY_STRIPS(strip, 2, 4)
-        EDDY_STRIPS(strip, 1, 4)
+        EDDY_STRIPS(2, 4)
+        EDDY_STRIPS(1, 4)
     } else if (padded <= 64) {
-        EDDY_STRIPS(strip, 4, 2)
-        EDDY_STRIPS(strip, 1, 2)
+        if (!is_pending) EDDY_STRIPS(4, 2)
+        EDDY_STRIPS(2, 2)
+        EDDY_STRIPS(1, 2)
     } else {
-        EDDY_STRIPS(strip, 8, 1)
-        EDDY_STRIPS(strip, 4, 1)
-        EDDY_STRIPS(strip, 1, 1)
+        if (!is_pending || EDDY_WIDTH == 16) EDDY_STRIPS(8, 1)
+        EDDY_STRIPS(4, 1)
+        EDDY_STRIPS(1, 1)
     }
 }
 
-/// The same, with the pending update written into each live row on the way.
+EDDY_INLINE void forward_by_input(struct eddy_layer *l, const float *x) {
+    if (l->inputs <= EDDY_UNLISTED || l->live_count == l->inputs) {
+        forward_rows(l, x, l->inputs, x, 0, x, false, false);
+    } else {
+        forward_rows(l, x, rounded(l->live_count, l->inputs), x, 0, x, false, true);
+    }
+}
+
 EDDY_INLINE void forward_by_input_pending(
     struct eddy_layer *l, const float *x, const float *px, float rate, const float *pd) {
-    int32_t padded = l->padded_outputs, k = 0, count = l->live_count;  // the filling has no pending update
-    if (padded <= 32) {
-        EDDY_STRIPS(pending, 2, 4)
-        EDDY_STRIPS(pending, 1, 4)
-    } else if (padded <= 64) {
-        EDDY_STRIPS(pending, 2, 2)
-        EDDY_STRIPS(pending, 1, 2)
-    } else {
-#if EDDY_WIDTH == 16
-        EDDY_STRIPS(pending, 8, 1)
-#endif
-        EDDY_STRIPS(pending, 4, 1)
-        EDDY_STRIPS(pending, 1, 1)
+    if (l->inputs <= EDDY_UNLISTED || l->live_count == l->inputs) {
+        forward_rows(l, x, l->inputs, px, rate, pd, true, false);
+    } else {  // of the list without its filling, whose rows are others' too
+        forward_rows(l, x, l->live_count, px, rate, pd, true, true);
     }
 }
 
 // MARK: Forward, a row an output
-
-EDDY_INLINE void forward_by_output(struct eddy_layer *l, const float *x) {
-    if (l->outputs > 4) {
-        for (int32_t i = 0; i < l->outputs; i++) {
-            l->output[i] = dot(l->weights + (int64_t)i * l->stride, x, l->padded_inputs) + l->bias[i];
-        }
-        return;
-    }
-    // Up to four at once, stored whole: what is stored in pieces cannot be loaded whole before it has left the core.
-    v16 sums[4] = {};
-    int32_t blocks = l->padded_inputs / 16;
-    for (int32_t i = 0; i < l->outputs; i++) {
-        const v16 *w = lanes_of(l->weights + (int64_t)i * l->stride);
-        v16 even = {}, odd = {};
-        int32_t k = 0;
-        for (; k + 2 <= blocks; k += 2) {
-            even += w[k] * lanes_of(x)[k];
-            odd += w[k + 1] * lanes_of(x)[k + 1];
-        }
-        if (k < blocks) even += w[k] * lanes_of(x)[k];
-        sums[i] = even + odd;
-    }
-    v4 z = across4(sums[0], sums[1], sums[2], sums[3]) + *(const v4 *)l->bias;
-    *(v16 *)l->output = joined(z, (v4)0, (v4)0, (v4)0);
-}
-
-// MARK: Activation
 
 /// Zeros behind the last number.
 EDDY_INLINE void pad(float *v, int32_t count, int32_t padded) {
@@ -140,6 +107,41 @@ EDDY_INLINE void pad(float *v, int32_t count, int32_t padded) {
     v16 *last = (v16 *)(v + padded - 16);
     *last = places_from(padded - 16) < count ? *last : (v16)0;
 }
+
+/// Four rows' products with x, from row `first` on; past the last row, the last again.
+EDDY_INLINE v4 four_products(const struct eddy_layer *l, const float *x, int32_t first) {
+    const v16 *w[4], *q = lanes_of(x);
+    for (int32_t i = 0; i < 4; i++) {
+        int32_t row = first + i < l->outputs ? first + i : l->outputs - 1;
+        w[i] = lanes_of(l->weights + (int64_t)row * l->stride);
+    }
+    int32_t blocks = l->padded_inputs / 16, k = 0;
+    v16 even[4] = {}, odd[4] = {};
+    for (; k + 2 <= blocks; k += 2) {
+        _Pragma("clang loop unroll(full)") for (int i = 0; i < 4; i++) {
+            even[i] += w[i][k] * q[k];
+            odd[i] += w[i][k + 1] * q[k + 1];
+        }
+    }
+    if (k < blocks) {
+        _Pragma("clang loop unroll(full)") for (int i = 0; i < 4; i++) even[i] += w[i][k] * q[k];
+    }
+    return across4(even[0] + odd[0], even[1] + odd[1], even[2] + odd[2], even[3] + odd[3]);
+}
+
+EDDY_INLINE void forward_by_output(struct eddy_layer *l, const float *x) {
+    // Stored by sixteens: what is stored in pieces cannot be loaded whole before it has left the core.
+    for (int32_t i = 0; i < l->padded_outputs; i += 16) {
+        v4 z[4] = {};
+        for (int32_t q = 0; q < 4 && i + 4 * q < l->outputs; q++) {
+            z[q] = four_products(l, x, i + 4 * q) + *(const v4 *)(l->bias + i + 4 * q);
+        }
+        *(v16 *)(l->output + i) = joined(z[0], z[1], z[2], z[3]);
+    }
+    pad(l->output, l->outputs, l->padded_outputs);
+}
+
+// MARK: Activation
 
 #define EDDY_EACH_OUTPUT(expression)                                                                                  \
     for (int32_t k = 0; k < l->padded_outputs; k += EDDY_WIDTH) {                                                     \
@@ -209,7 +211,7 @@ EDDY_INLINE void backward(const struct eddy_layer *l, float *dx, bool is_rectifi
         }
         return;
     }
-    if (!is_rectified || l->inputs <= 128) {
+    if (!is_rectified || l->inputs <= EDDY_UNLISTED) {
         for (int32_t j = 0; j < l->padded_inputs; j += 16) {
             v4 sums[4];
             if (j + 16 <= l->inputs) {
@@ -241,15 +243,16 @@ EDDY_INLINE void subtract(float *row, const float *v, float g, int32_t padded) {
     for (int32_t k = 0; k < padded; k += EDDY_WIDTH) *registers(row + k) += *registers_of(v + k) * -g;
 }
 
-/// The rows of live inputs, a strip of S registers of their outputs.
+/// The rows of live inputs, or the first `count` if not listed, a strip of S registers of their outputs.
 #define EDDY_UPDATE(S)                                                                                                \
     EDDY_INLINE void update_##S(                                                                                      \
-        float *w, int32_t stride, const float *x, const uint32_t *live, int32_t count, float rate, const float *dz) { \
+        float *w, int32_t stride, const float *x, const uint32_t *live, int64_t count, float rate, const float *dz,   \
+        bool is_listed) {                                                                                             \
         vn d[S];                                                                                                      \
         _Pragma("clang loop unroll(full)") for (int s = 0; s < S; s++) d[s] = registers_of(dz)[s];                    \
-        _Pragma("clang loop unroll_count(2)") for (int32_t r = 0; r < count; r++) {                                   \
-            uint32_t j = live[r];                                                                                     \
-            vn *row = registers(w + (int64_t)j * stride);                                                             \
+        _Pragma("clang loop unroll_count(2)") for (int64_t r = 0; r < count; r++) {                                   \
+            int64_t j = is_listed ? live[r] : r;                                                                      \
+            vn *row = registers(w + j * stride);                                                                      \
             float g = -rate * x[j];                                                                                   \
             _Pragma("clang loop unroll(full)") for (int s = 0; s < S; s++) row[s] += d[s] * g;                        \
         }                                                                                                             \
@@ -259,24 +262,34 @@ EDDY_UPDATE(2)
 EDDY_UPDATE(4)
 EDDY_UPDATE(8)
 
-/// W −= rate · x dzᵀ, for the live inputs.
-EDDY_INLINE void update_by_input(
-    struct eddy_layer *l, const float *x, const uint32_t *live, int32_t count, float rate, const float *dz) {
+EDDY_INLINE void update_rows(
+    struct eddy_layer *l, const float *x, const uint32_t *live, int32_t count, float rate, const float *dz,
+    bool is_listed) {
     int32_t padded = l->padded_outputs, k = 0;
     if (padded > 8 * EDDY_WIDTH) {
-        for (int32_t r = 0; r < count; r++) {
-            uint32_t j = live[r];
-            subtract(l->weights + (int64_t)j * l->stride, dz, rate * x[j], padded);
+        for (int64_t r = 0; r < count; r++) {
+            int64_t j = is_listed ? live[r] : r;
+            subtract(l->weights + j * l->stride, dz, rate * x[j], padded);
         }
         return;
     }
 #define EDDY_UPDATES(S)                                                                                               \
     for (; k + S * EDDY_WIDTH <= padded; k += S * EDDY_WIDTH)                                                         \
-        update_##S(l->weights + k, l->stride, x, live, count, rate, dz + k);
+        update_##S(l->weights + k, l->stride, x, live, count, rate, dz + k, is_listed);
     EDDY_UPDATES(8)
     EDDY_UPDATES(4)
     EDDY_UPDATES(2)
     EDDY_UPDATES(1)
+}
+
+/// W −= rate · x dzᵀ, for the `count` inputs that are live.
+EDDY_INLINE void update_by_input(
+    struct eddy_layer *l, const float *x, const uint32_t *live, int32_t count, float rate, const float *dz) {
+    if (count == l->inputs) {
+        update_rows(l, x, live, count, rate, dz, false);
+    } else {
+        update_rows(l, x, live, rounded(count, l->inputs), rate, dz, true);
+    }
 }
 
 /// W −= rate · x dzᵀ, a row an output; a dead output's row stays.
@@ -293,7 +306,7 @@ EDDY_INLINE void descend(struct eddy_layer *l, const float *x, float rate) {
     if (l->by_output) {
         update_by_output(l, x, rate, l->delta);
     } else {
-        update_by_input(l, x, l->live, rounded(l->live_count, l->inputs), rate, l->delta);
+        update_by_input(l, x, l->live, l->live_count, rate, l->delta);
     }
 }
 

@@ -1,5 +1,25 @@
 // A chunk through whichever form of the step suits the network; the bits are the same in each.
 
+/// What comes after the forward pass: predicts or scores, and finds every delta. False where the sample is rejected.
+EDDY_INLINE bool judge_sample(
+    struct eddy_network *network, const struct eddy_chunk *chunk, int64_t i, float rate, bool *is_labelled) {
+    const float *x = chunk->inputs + i * chunk->input_stride, *target = chunk->targets + i * chunk->target_stride;
+    float *prediction = chunk->predictions + i * chunk->outputs;
+    *is_labelled = !__builtin_isnan(target[0]);
+    if (!*is_labelled) {
+        chunk->losses[i] = target[0];
+        return predict(network, prediction);
+    }
+    float loss = score(network, target, prediction);
+    if (!EDDY_FINITE(loss)) return false;
+    // Probabilities are finite if the logarithm of their sum is.
+    bool is_softmax = network->loss == EDDY_CROSS_ENTROPY;
+    if (!is_softmax && !all_finite(prediction, (int32_t)chunk->outputs)) return false;
+    if (!backpropagate(network, x, chunk->weights ? chunk->weights[i] : 1, rate)) return false;
+    chunk->losses[i] = loss;
+    return true;
+}
+
 /// Any network.
 static int64_t EDDY_NAME(run_any)(struct eddy_network *network, const struct eddy_chunk *chunk, uint64_t *learned) {
     const float *rates = chunk->rates;
@@ -7,32 +27,59 @@ static int64_t EDDY_NAME(run_any)(struct eddy_network *network, const struct edd
     int64_t i = 0;
     for (; i < chunk->count; i++) {
         const float *x = chunk->inputs + i * chunk->input_stride;
-        const float *target = chunk->targets + i * chunk->target_stride;
-        float *prediction = chunk->predictions + i * chunk->outputs;
-        if (i + 1 < chunk->count) {  // rows come in order, but the hardware does not look that far ahead
+        forward(network, x);
+        if (i + 1 < chunk->count) {  // the next row, behind the sweep that would push it out
             for (int32_t k = 0; k < padded_inputs; k += 16) __builtin_prefetch(x + chunk->input_stride + k);
         }
-        forward(network, x);
-        if (__builtin_isnan(target[0])) {
-            if (!predict(network, prediction)) break;
-            chunk->losses[i] = target[0];
-        } else {
-            float loss = score(network, target, prediction);
-            if (!EDDY_FINITE(loss)) break;
-            // Probabilities are finite if the logarithm of their sum is.
-            bool is_softmax = network->loss == EDDY_CROSS_ENTROPY;
-            if (!is_softmax && !all_finite(prediction, (int32_t)chunk->outputs)) break;
-            if (!backpropagate(network, x, chunk->weights ? chunk->weights[i] : 1, *rates)) break;
-            chunk->losses[i] = loss;
-            update(network, x, *rates);
-            rates += chunk->rate_stride;
-            ++*learned;
-        }
+        bool is_labelled;
+        if (!judge_sample(network, chunk, i, *rates, &is_labelled)) break;
+        if (!is_labelled) continue;
+        update(network, x, *rates);
+        rates += chunk->rate_stride;
+        ++*learned;
     }
     struct eddy_pending *p = &network->pending;
     if (p->is_set && p->input != p->kept) {  // the chunk's memory is the caller's again
-        memcpy(p->kept, p->input, sizeof(float) * (size_t)network->layers[0].padded_inputs);
+        memcpy(p->kept, p->input, sizeof(float) * (size_t)padded_inputs);
         p->input = p->kept;
+    }
+    return i;
+}
+
+/// A network whose first layer is taken by blocks of samples.
+static int64_t EDDY_NAME(run_blocks)(struct eddy_network *network, const struct eddy_chunk *chunk, uint64_t *learned) {
+    struct eddy_layer *l = &network->layers[0];
+    const float *rates = chunk->rates;
+    settle(network);
+    int64_t i = 0;
+    bool is_rejected = false;
+    while (i < chunk->count && !is_rejected) {
+        int32_t count = chunk->count - i < EDDY_BLOCK ? (int32_t)(chunk->count - i) : EDDY_BLOCK;
+        const float *x[EDDY_BLOCK];
+        for (int32_t t = 0; t < EDDY_BLOCK; t++) {
+            x[t] = chunk->inputs + (i + (t < count ? t : 0)) * chunk->input_stride;
+            network->blocks.rates[t] = 0;
+        }
+        memset(network->blocks.deltas, 0, sizeof(float) * (size_t)(EDDY_BLOCK * l->padded_outputs));
+        multiply_block(network, x);
+        for (int32_t t = 0; t < count; t++, i++) {
+            correct(network, x, t);
+            activate(l);
+            forward_from(network, 1, x[t], l->output);
+            bool is_labelled;
+            if (!judge_sample(network, chunk, i, *rates, &is_labelled)) {
+                is_rejected = true;
+                break;
+            }
+            if (!is_labelled) continue;
+            network->blocks.rates[t] = *rates;
+            memcpy(network->blocks.deltas + t * l->padded_outputs, l->delta, sizeof(float) * (size_t)l->padded_outputs);
+            subtract(l->bias, l->delta, *rates, l->padded_outputs);
+            update_from(network, 1, x[t], l->output, *rates);
+            rates += chunk->rate_stride;
+            ++*learned;
+        }
+        update_block(network, x);
     }
     return i;
 }
@@ -79,6 +126,7 @@ int64_t EDDY_NAME(eddy_run)(struct eddy_network *network, const struct eddy_chun
             }
         }
     }
+    if (network->blocks.is_used) return EDDY_NAME(run_blocks)(network, chunk, learned);
     return EDDY_NAME(run_any)(network, chunk, learned);
 }
 

@@ -2,11 +2,16 @@
 //
 // All deltas are known and judged before a weight is written, so a sample that is rejected changes nothing.
 
-EDDY_INLINE void forward(struct eddy_network *network, const float *x) {
-    const float *input = x;
-    for (int32_t i = 0; i < network->depth; i++) {
+/// From a layer on, whose inputs are given.
+EDDY_INLINE void forward_from(struct eddy_network *network, int32_t first, const float *x, const float *input) {
+    for (int32_t i = first; i < network->depth; i++) {
         struct eddy_layer *l = &network->layers[i];
-        if (!l->by_output) l->live_count = find_live(input, l->inputs, l->padded_inputs, l->live);
+        if (!l->by_output) {
+            // Features are known long before they are needed; a small layer's activations are not, so nothing waits to
+            // learn which of them are zero.
+            bool is_listed = i == 0 || l->inputs > EDDY_UNLISTED;
+            l->live_count = is_listed ? find_live(input, l->inputs, l->padded_inputs, l->live) : l->inputs;
+        }
         if (i == 0 && network->pending.is_set) {
             forward_pending(network, x);
         } else if (l->by_output) {
@@ -18,6 +23,8 @@ EDDY_INLINE void forward(struct eddy_network *network, const float *x) {
         input = l->output;
     }
 }
+
+EDDY_INLINE void forward(struct eddy_network *network, const float *x) { forward_from(network, 0, x, x); }
 
 EDDY_INLINE void scale(float *v, int32_t padded, float factor) {
     for (int32_t k = 0; k < padded; k += EDDY_WIDTH) *registers(v + k) *= factor;
@@ -42,18 +49,26 @@ EDDY_INLINE bool backpropagate(struct eddy_network *network, const float *x, flo
     struct eddy_layer *layers = network->layers;
     if (weight != 1) scale(layers[last].delta, layers[last].padded_outputs, weight);
     differentiate(&layers[last]);
+    // A layer's gradient is x dzᵀ, and dz for the bias, so its squared norm is ‖dz‖² (‖x‖² + 1): of two layers at once.
     float squares = 0;
-    for (int32_t i = last; i >= 0; i--) {
-        if (i < last) {
-            backward(&layers[i + 1], layers[i].delta, layers[i].activation == EDDY_RELU && !layers[i + 1].by_output);
-            differentiate(&layers[i]);
+    for (int32_t i = last; i >= 0; i -= 2) {
+        v16 sums[4] = {};
+        for (int32_t k = i; k >= 0 && k > i - 2; k--) {
+            if (k < last) {
+                backward(&layers[k + 1], layers[k].delta, layers[k].activation == EDDY_RELU);
+                differentiate(&layers[k]);
+            }
+            const float *input = k == 0 ? x : layers[k - 1].output;
+            sums[2 * (i - k)] = sum_by_lanes(layers[k].delta, layers[k].delta, layers[k].padded_outputs);
+            sums[2 * (i - k) + 1] = sum_by_lanes(input, input, layers[k].padded_inputs);
         }
-        // A layer's gradient is x dzᵀ, and dz for the bias, so its squared norm is ‖dz‖² (‖x‖² + 1).
-        const float *input = i == 0 ? x : layers[i - 1].output;
-        float square = sum_of_squares(layers[i].delta, layers[i].padded_outputs)
-            * (sum_of_squares(input, layers[i].padded_inputs) + 1.0f);
-        network->squares[i] = square;
-        squares += square;
+        v4 norms = across4(sums[0], sums[1], sums[2], sums[3]);
+        network->squares[i] = norms[0] * (norms[1] + 1.0f);
+        squares += network->squares[i];
+        if (i > 0) {
+            network->squares[i - 1] = norms[2] * (norms[3] + 1.0f);
+            squares += network->squares[i - 1];
+        }
     }
     float factor;
     if (!judge(network, squares, rate, &factor)) return false;
@@ -65,9 +80,10 @@ EDDY_INLINE bool backpropagate(struct eddy_network *network, const float *x, flo
     return true;
 }
 
-EDDY_INLINE void update(struct eddy_network *network, const float *x, float rate) {
-    const float *input = x;
-    for (int32_t i = 0; i < network->depth; i++) {
+/// From a layer on, whose inputs are given.
+EDDY_INLINE void update_from(
+    struct eddy_network *network, int32_t first, const float *x, const float *input, float rate) {
+    for (int32_t i = first; i < network->depth; i++) {
         struct eddy_layer *l = &network->layers[i];
         if (network->momentum != 0) {
             descend_with_momentum(l, input, rate, network->momentum, network->l2);
@@ -82,3 +98,5 @@ EDDY_INLINE void update(struct eddy_network *network, const float *x, float rate
         input = l->output;
     }
 }
+
+EDDY_INLINE void update(struct eddy_network *network, const float *x, float rate) { update_from(network, 0, x, x, rate); }

@@ -69,8 +69,8 @@ EDDY_INLINE v4 across4(v16 a, v16 b, v16 c, v16 d) {
 
 // MARK: Products of padded vectors
 
-/// Σ aₖ·bₖ: the even and the odd lanes-of-sixteen each in turn, then both, then across.
-EDDY_INLINE float dot(const float *a, const float *b, int32_t padded) {
+/// Σ aₖ·bₖ, lane by lane: the even and the odd sixteens each in turn, then both.
+EDDY_INLINE v16 sum_by_lanes(const float *a, const float *b, int32_t padded) {
     const v16 *p = lanes_of(a), *q = lanes_of(b);
     int32_t blocks = padded / 16, k = 0;
     v16 even = {}, odd = {};
@@ -79,10 +79,11 @@ EDDY_INLINE float dot(const float *a, const float *b, int32_t padded) {
         odd += p[k + 1] * q[k + 1];
     }
     if (k < blocks) even += p[k] * q[k];
-    return across(even + odd);
+    return even + odd;
 }
 
-EDDY_INLINE float sum_of_squares(const float *a, int32_t padded) { return dot(a, a, padded); }
+/// Σ aₖ·bₖ.
+EDDY_INLINE float dot(const float *a, const float *b, int32_t padded) { return across(sum_by_lanes(a, b, padded)); }
 
 /// Sixteen numbers from four fours.
 EDDY_INLINE v16 joined(v4 a, v4 b, v4 c, v4 d) {
@@ -116,11 +117,21 @@ EDDY_INLINE uint32_t four_bits(i4 mask) {
 }
 #endif
 
-/// The places of the numbers that are not zero, in order; returns how many there are.
+/// Whether none of `size` numbers, padded with zeros, is zero.
+EDDY_INLINE bool all_live(const float *x, int32_t size, int32_t padded) {
+    if (size == 0) return true;
+    i16 live = places_from(padded - 16) < size ? *lanes_of(x + padded - 16) != 0 : (i16)-1;
+    for (int32_t k = 0; k + 16 < padded; k += 16) live &= *lanes_of(x + k) != 0;
+    return __builtin_reduce_and(live) != 0;
+}
+
+/// The places of the numbers that are not zero, in order; returns how many there are. Where that is all, `live` may
+/// be left as it is: the loops then do without.
 ///
 /// Where there is a zero, its place fills the list up to a multiple of eight (see `rounded`): work that is done there
 /// changes no bit, and spares the loops over the list a remainder whose length nobody can predict.
 EDDY_INLINE int32_t find_live(const float *x, int32_t size, int32_t padded, uint32_t *live) {
+    if (size >= 128 && all_live(x, size, padded)) return size;
     int32_t count = 0;
     uint32_t dead = 0;
 #if EDDY_WIDTH == 16

@@ -34,12 +34,22 @@ struct eddy_layer {
 /// The update of the first layer that has not been written yet: W −= rate · x dzᵀ.
 struct eddy_pending {
     bool is_set;
+    bool is_downward;       // the direction of the next sweep over rows; no bit depends on it
     float rate;
     const float *input;     // x: a row of the chunk that is being run, or `kept`
     float *kept;            // (padded_inputs)
     float *delta;           // dz (padded_outputs)
     uint32_t *live;         // the inputs that are not zero, in order (as the layer's)
     int32_t live_count;
+};
+
+/// Blocks of samples, where the first layer is taken by them.
+enum { EDDY_BLOCK_SAMPLES = 8 };
+struct eddy_blocks {
+    bool is_used;
+    float *products;        // (EDDY_BLOCK_SAMPLES, padded_outputs)
+    float *deltas;          // as products
+    float rates[EDDY_BLOCK_SAMPLES];
 };
 
 struct eddy_network {
@@ -55,6 +65,7 @@ struct eddy_network {
     float *squares;         // (depth), scratch
     bool defers;            // whether updates of the first layer wait for the next sample's forward pass
     struct eddy_pending pending;
+    struct eddy_blocks blocks;
 };
 
 struct eddy_chunk {
@@ -78,6 +89,25 @@ int64_t eddy_run(enum eddy_kernels, struct eddy_network *, const struct eddy_chu
 
 /// Writes the pending update of the first layer.
 void eddy_settle(enum eddy_kernels, struct eddy_network *);
+
+/// Rows of features to be standardised by the running moments of those that are labelled.
+struct eddy_standardisation {
+    int64_t count;
+    int32_t inputs, padded;
+    const float *features;  // (count, inputs), anywhere in memory
+    const float *labels;    // (count): NaN where the features change no statistics
+    double *means, *squares;// (padded), 64-byte aligned: the mean and Σ (x − mean)²
+    double *seen;           // labelled samples so far
+    float bound;            // the largest result
+    float *rows;            // (count, stride), 64-byte aligned
+    int64_t stride;
+};
+
+/// Takes each labelled row into the moments, then writes each row standardised.
+void eddy_standardise(enum eddy_kernels, const struct eddy_standardisation *);
+
+/// Reads and writes every Float of a block once, for the time it takes. `count` is a multiple of 64.
+void eddy_pass(enum eddy_kernels, float *block, int64_t count);
 
 /// exp, log1p, sigmoid and tanh of whole lanes, for comparison. Shapes: (16 · lanes).
 void eddy_elementary(enum eddy_kernels, int64_t lanes, const float *x, float *exp, float *log1p, float *sigmoid, float *tanh);

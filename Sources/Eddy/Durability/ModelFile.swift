@@ -171,8 +171,9 @@ enum ModelFile {
                 seed: configuration.seed)
             guard parameters.count == network.parameterCount, record.gradientNorms.count == network.layers.count,
                 velocity.isEmpty || velocity.count == network.parameterCount,
-                header.scaler.map({ $0.means.count == inputs }) ?? true
+                header.scaler.map({ $0.inputs == inputs }) ?? true
             else { throw ModelFileError(description: "its weights do not fit its layers") }
+            network.arithmetic = configuration.arithmetic
             network.flatParameters = parameters
             if !velocity.isEmpty { network.flatVelocity = velocity }
             network.restore(step: record.step, gradientNorms: record.gradientNorms)

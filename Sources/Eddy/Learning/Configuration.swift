@@ -31,6 +31,8 @@ public struct Configuration: Sendable, Hashable, Codable {
     public var scaling = true
     public var optimizer: Optimizer = .sgd(0.1, clip: 4)
     public var initialization: Initialization = .automatic
+    /// How sums are ordered; see ``Arithmetic``.
+    public var arithmetic: Arithmetic = .sequential
     public var seed: UInt64 = 1
     /// Initial parameters, for each layer W (outputs, inputs) row-major, then b.
     public var initialParameters: [Float]?

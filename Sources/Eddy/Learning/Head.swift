@@ -180,6 +180,7 @@ extension Configuration {
         let network = try Network(
             inputs: inputs, layers: layers, loss: loss, optimizer: optimizer, initialization: initialization, seed: seed
         )
+        network.arithmetic = arithmetic
         if let initialParameters {
             guard initialParameters.count == network.parameterCount else {
                 throw ArchitectureError(

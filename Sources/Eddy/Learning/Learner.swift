@@ -209,11 +209,7 @@ public final class Learner {
             return
         }
         scaler!.mark()
-        for i in 0..<count {
-            let x = features + i * inputs
-            if !targets[i].isNaN { scaler!.update(x) }
-            scaler!.scale(x, into: rows + i * stride)
-        }
+        scaler!.standardise(features, count, labels: targets, into: rows, stride: stride)
     }
 
     /// Writes a run into the steps, and scores it.

@@ -52,8 +52,8 @@ struct Bench: ParsableCommand {
     @Option(help: "kernels: one burst of exactly so many samples, rather than bursts by time.")
     var steps: Int?
 
-    @Option(help: "kernels: the network's arithmetic: exact.")
-    var arithmetic: BenchArithmetic = .exact
+    @Option(help: "kernels: the network's arithmetic: sequential or chunked.")
+    var arithmetic: Arithmetic = .sequential
 
     @Option(help: "feed: how samples are sent: csv or packed.")
     var format: FeedFormat = .csv
@@ -65,6 +65,7 @@ struct Bench: ParsableCommand {
     var echo = false
 
     func validate() throws {
+        if let error = Kernels.environmentError { throw ValidationError(error.description) }
         if !(seconds > 0 && seconds <= 3600) {
             throw ValidationError("seconds \(seconds): expected above 0, at most 3600")
         }
@@ -107,12 +108,6 @@ struct Bench: ParsableCommand {
     }
 }
 
-/// How a network of a workload computes.
-enum BenchArithmetic: String, ExpressibleByArgument, CaseIterable, Encodable {
-    /// Sample by sample: the bits that every machine and every chunking gives.
-    case exact
-}
-
 struct WorkloadNames: ExpressibleByArgument {
     let names: [String]
 
@@ -123,4 +118,4 @@ struct WorkloadNames: ExpressibleByArgument {
 }
 
 /// The kernels that learn in this process.
-func kernelsInUse() -> String { "swift" }
+func kernelsInUse() -> String { Kernels.chosen.rawValue }

@@ -6,7 +6,7 @@ import Foundation
 struct BenchReport: Encodable {
     let version = EddyVersion.current
     let kernelSet = kernelsInUse()
-    let arithmetic: BenchArithmetic
+    let arithmetic: Arithmetic
     let cores = ProcessInfo.processInfo.activeProcessorCount
     /// Processes that ran or waited to, over the last minute: what else the machine was doing.
     let loadAverage: Double
@@ -16,7 +16,7 @@ struct BenchReport: Encodable {
     var subscribers: SubscriberReport?
     var startup: StartupReport?
 
-    init(arithmetic: BenchArithmetic) {
+    init(arithmetic: Arithmetic) {
         self.arithmetic = arithmetic
         var load = 0.0
         loadAverage = getloadavg(&load, 1) == 1 ? load : .zero

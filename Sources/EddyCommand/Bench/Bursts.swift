@@ -68,11 +68,7 @@ enum AllocationCounter {
     }
 }
 
-/// The least that a step over memory can take: one pass that reads and writes every byte once.
-///
-/// Two ways of doing so, of which the faster counts: a vector added to each line, as this program is compiled
-/// (baseline instructions), and the C library's memmove by a line, which is written for this machine. In the first
-/// and second cache wider instructions than either has can be faster still, by up to half; beyond, memory decides.
+/// The least that a step over memory can take: one pass of the kernels in use that reads and writes every byte once.
 final class MemoryPass {
     private let block: AlignedBuffer
     private let repeats: Int
@@ -81,35 +77,15 @@ final class MemoryPass {
 
     /// - Parameter floats: how much is read and written.
     init(floats: Int) {
-        block = AlignedBuffer(count: floats)
-        for i in 0..<block.count { block.floats[i] = 1 }
-        repeats = max(1, 4_000_000 / max(block.count, 64))  // about a millisecond
+        block = AlignedBuffer(count: (floats + 63) & ~63)
+        repeats = max(1, 4_000_000 / block.count)  // about a millisecond
     }
 
     /// Takes one figure.
     func time() {
-        let added = time { add(addend) }
-        figures.append(block.count >= 64 ? min(added, time(move)) : added)  // a line alone does not move
-    }
-
-    private func time(_ pass: () -> Void) -> Double {
-        pass()  // brings the block into the cache that it fits into
+        Kernels.chosen.pass(over: block)  // brings the block into the cache that it fits into
         let start = ContinuousClock.now
-        for _ in 0..<repeats { pass() }
-        return (ContinuousClock.now - start) / .nanoseconds(1) / Double(repeats)
-    }
-
-    /// Nothing, though the compiler must not know: the block stays what it is.
-    private var addend = Lanes()
-
-    @inline(never)
-    private func add(_ addend: Lanes) {
-        let lanes = UnsafeMutableRawPointer(block.floats).assumingMemoryBound(to: Lanes.self)
-        for i in 0..<block.count / 16 { lanes[i] += addend }
-    }
-
-    @inline(never)
-    private func move() {
-        memmove(block.floats, block.floats + 16, max(0, block.count - 16) * 4)
+        for _ in 0..<repeats { Kernels.chosen.pass(over: block) }
+        figures.append((ContinuousClock.now - start) / .nanoseconds(1) / Double(repeats))
     }
 }

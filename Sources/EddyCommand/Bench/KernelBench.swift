@@ -50,7 +50,7 @@ struct KernelBench {
     let data: String?
     let seconds: Double
     let steps: Int?
-    let arithmetic: BenchArithmetic
+    let arithmetic: Arithmetic
 
     static let names = Workload.names + ["learner", "decoder"]
 
@@ -153,7 +153,7 @@ private final class NetworkStream {
     private let losses: AlignedBuffer  // (chunk)
     private var position = 0
 
-    init(_ workload: Workload, _ arithmetic: BenchArithmetic, chunk: Int) throws {
+    init(_ workload: Workload, _ arithmetic: Arithmetic, chunk: Int) throws {
         network = try workload.network(arithmetic)
         count = workload.labels.count
         self.chunk = chunk

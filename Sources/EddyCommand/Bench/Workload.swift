@@ -23,13 +23,11 @@ struct Workload {
 
     var description: String { ([inputs] + layers.map(\.outputs)).map { String($0) }.joined(separator: "-") }
 
-    func network(_ arithmetic: BenchArithmetic) throws -> Network {
+    func network(_ arithmetic: Arithmetic) throws -> Network {
         let network = try Network(
             inputs: inputs, layers: layers, loss: loss, optimizer: .sgd(learningRate),
             initialization: layers.count == 1 ? .zeros : .xavier, seed: 1)
-        switch arithmetic {
-        case .exact: break
-        }
+        network.arithmetic = arithmetic
         if let parameters { network.flatParameters = parameters }
         return network
     }

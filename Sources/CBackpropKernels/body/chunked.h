@@ -1,0 +1,121 @@
+// The chunked form of a large first layer: the same algebra for several samples at once, not the same bits.
+//
+// Of K samples, all products with the weights as they were before the first are taken in one pass over these, and each
+// sample's are then corrected by what the samples before it would have changed,
+//
+//     x_t W_t = x_t W_0 − Σ_{s<t} η_s (x_s · x_t) dz_s,
+//
+// and the K updates are written in a second pass. Two passes for K samples, where the sequential form needs one for
+// each. Every sample still sees the weights that the one before it left; only the rounding differs.
+
+enum { EDDY_BLOCK = EDDY_BLOCK_SAMPLES };
+
+/// Rows `first` and on, N of them (each an output), times all samples.
+#define EDDY_BLOCK_ROWS(N)                                                                                            \
+    EDDY_INLINE void multiply_rows_##N(const struct eddy_network *network, const float *const *x, int32_t first) {    \
+        const struct eddy_layer *l = &network->layers[0];                                                             \
+        const v16 *row[N];                                                                                            \
+        for (int i = 0; i < N; i++) row[i] = lanes_of(l->weights + (int64_t)(first + i) * l->stride);                 \
+        v16 sum[N][EDDY_BLOCK] = {};                                                                                  \
+        for (int32_t k = 0; k < l->padded_inputs / 16; k++) {                                                         \
+            _Pragma("clang loop unroll(full)") for (int s = 0; s < EDDY_BLOCK; s++) {                                 \
+                v16 value = lanes_of(x[s])[k];                                                                        \
+                _Pragma("clang loop unroll(full)") for (int i = 0; i < N; i++) sum[i][s] += row[i][k] * value;        \
+            }                                                                                                         \
+        }                                                                                                             \
+        for (int i = 0; i < N; i++) {                                                                                 \
+            v4 low = across4(sum[i][0], sum[i][1], sum[i][2], sum[i][3]);                                             \
+            v4 high = across4(sum[i][4], sum[i][5], sum[i][6], sum[i][7]);                                            \
+            float *product = network->blocks.products + first + i;                                                    \
+            for (int s = 0; s < 4; s++) {                                                                             \
+                product[s * l->padded_outputs] = low[s];                                                              \
+                product[(s + 4) * l->padded_outputs] = high[s];                                                       \
+            }                                                                                                         \
+        }                                                                                                             \
+    }                                                                                                                 \
+                                                                                                                      \
+    /* The updates of all samples to the same rows. */                                                                \
+    EDDY_INLINE void update_rows_##N(const struct eddy_network *network, const float *const *x, int32_t first) {      \
+        const struct eddy_layer *l = &network->layers[0];                                                             \
+        float g[N][EDDY_BLOCK];                                                                                       \
+        v16 *row[N];                                                                                                  \
+        for (int i = 0; i < N; i++) {                                                                                 \
+            row[i] = (v16 *)(l->weights + (int64_t)(first + i) * l->stride);                                          \
+            for (int s = 0; s < EDDY_BLOCK; s++) {                                                                    \
+                g[i][s] = -network->blocks.rates[s] * network->blocks.deltas[s * l->padded_outputs + first + i];      \
+            }                                                                                                         \
+        }                                                                                                             \
+        for (int32_t k = 0; k < l->padded_inputs / 16; k++) {                                                         \
+            v16 w[N];                                                                                                 \
+            for (int i = 0; i < N; i++) w[i] = row[i][k];                                                             \
+            _Pragma("clang loop unroll(full)") for (int s = 0; s < EDDY_BLOCK; s++) {                                 \
+                v16 value = lanes_of(x[s])[k];                                                                        \
+                _Pragma("clang loop unroll(full)") for (int i = 0; i < N; i++) w[i] += value * g[i][s];               \
+            }                                                                                                         \
+            for (int i = 0; i < N; i++) row[i][k] = w[i];                                                             \
+        }                                                                                                             \
+    }
+EDDY_BLOCK_ROWS(1)
+EDDY_BLOCK_ROWS(2)
+
+/// Rows at once, so that a load of x serves several.
+#define EDDY_EACH_BLOCK_ROW(KIND)                                                                                     \
+    {                                                                                                                 \
+        int32_t i = 0;                                                                                                \
+        if (EDDY_WIDTH == 16)                                                                                         \
+            for (; i + 2 <= l->outputs; i += 2) KIND##_2(network, x, i);                                              \
+        for (; i < l->outputs; i++) KIND##_1(network, x, i);                                                          \
+    }
+
+/// x W for all samples of a block, into `products`; what is behind the last sample is the first again.
+EDDY_INLINE void multiply_block(const struct eddy_network *network, const float *const *x) {
+    const struct eddy_layer *l = &network->layers[0];
+    float *products = network->blocks.products;
+    if (l->by_output) {
+        EDDY_EACH_BLOCK_ROW(multiply_rows)
+        return;
+    }
+    for (int32_t k = 0; k < l->padded_outputs; k += EDDY_WIDTH) {
+        vn sum[EDDY_BLOCK] = {};
+        const float *column = l->weights + k;
+        for (int32_t j = 0; j < l->inputs; j++, column += l->stride) {
+            vn w = *registers_of(column);
+            _Pragma("clang loop unroll(full)") for (int s = 0; s < EDDY_BLOCK; s++) sum[s] += w * x[s][j];
+        }
+        for (int s = 0; s < EDDY_BLOCK; s++) *registers(products + s * l->padded_outputs + k) = sum[s];
+    }
+}
+
+/// The first layer's z of sample t.
+EDDY_INLINE void correct(const struct eddy_network *network, const float *const *x, int32_t t) {
+    struct eddy_layer *l = &network->layers[0];
+    float shares[EDDY_BLOCK];
+    for (int32_t s = 0; s < t; s++) shares[s] = network->blocks.rates[s] * dot(x[s], x[t], l->padded_inputs);
+    for (int32_t k = 0; k < l->padded_outputs; k += EDDY_WIDTH) {
+        vn z = *registers_of(network->blocks.products + t * l->padded_outputs + k);
+        const float *delta = network->blocks.deltas + k;
+        for (int32_t s = 0; s < t; s++, delta += l->padded_outputs) z -= *registers_of(delta) * shares[s];
+        *registers(l->output + k) = z + *registers_of(l->bias + k);
+    }
+    pad(l->output, l->outputs, l->padded_outputs);
+}
+
+/// W −= Σ η_s x_s dz_sᵀ; of a sample that is not learned, the rate is zero.
+EDDY_INLINE void update_block(const struct eddy_network *network, const float *const *x) {
+    const struct eddy_layer *l = &network->layers[0];
+    const float *deltas = network->blocks.deltas, *rates = network->blocks.rates;
+    if (l->by_output) {
+        EDDY_EACH_BLOCK_ROW(update_rows)
+        return;
+    }
+    for (int32_t k = 0; k < l->padded_outputs; k += EDDY_WIDTH) {
+        vn d[EDDY_BLOCK];
+        for (int s = 0; s < EDDY_BLOCK; s++) d[s] = *registers_of(deltas + s * l->padded_outputs + k) * -rates[s];
+        float *column = l->weights + k;
+        for (int32_t j = 0; j < l->inputs; j++, column += l->stride) {
+            vn w = *registers_of(column);
+            _Pragma("clang loop unroll(full)") for (int s = 0; s < EDDY_BLOCK; s++) w += d[s] * x[s][j];
+            *registers(column) = w;
+        }
+    }
+}
