@@ -86,8 +86,8 @@ struct LearningOptions: ParsableArguments {
     var isEmpty: Bool {
         layers == nil && activation == nil && outputActivation == nil && loss == nil && task == nil && classes == nil
             && scaling == nil && arithmetic == nil && optimizer == nil && learningRate == nil && schedule == nil
-            && momentum == nil && clip == nil && l2 == nil && seed == nil && initialization == nil && initialWeights == nil
-            && recentWindow == nil
+            && momentum == nil && clip == nil && l2 == nil && seed == nil && initialization == nil
+            && initialWeights == nil && recentWindow == nil
     }
 
     func configuration() throws -> Configuration {
