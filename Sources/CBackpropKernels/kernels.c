@@ -44,13 +44,52 @@ enum eddy_kernels eddy_widest_kernels(void) { return EDDY_BASELINE; }
 
 #endif
 
-int64_t eddy_run(
+uint64_t eddy_flush_subnormals(void) {
+#if defined(__x86_64__)
+    uint32_t mode = __builtin_ia32_stmxcsr();
+    __builtin_ia32_ldmxcsr(mode | 0x8040);  // results to zero, operands to zero
+    return mode;
+#elif defined(__aarch64__)
+    uint64_t mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    __asm__ volatile("msr fpcr, %0" : : "r"(mode | 1u << 24));
+    return mode;
+#else
+    return 0;
+#endif
+}
+
+void eddy_restore(uint64_t mode) {
+#if defined(__x86_64__)
+    __builtin_ia32_ldmxcsr((uint32_t)mode);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"(mode));
+#else
+    (void)mode;
+#endif
+}
+
+static int64_t run(
     enum eddy_kernels kernels, struct eddy_network *network, const struct eddy_chunk *chunk, uint64_t *learned) {
     EDDY_DISPATCH(kernels, eddy_run, network, chunk, learned)
 }
 
-void eddy_settle(enum eddy_kernels kernels, struct eddy_network *network) {
+int64_t eddy_run(
+    enum eddy_kernels kernels, struct eddy_network *network, const struct eddy_chunk *chunk, uint64_t *learned) {
+    uint64_t mode = eddy_flush_subnormals();
+    int64_t done = run(kernels, network, chunk, learned);
+    eddy_restore(mode);
+    return done;
+}
+
+static void settle(enum eddy_kernels kernels, struct eddy_network *network) {
     EDDY_DISPATCH(kernels, eddy_settle, network)
+}
+
+void eddy_settle(enum eddy_kernels kernels, struct eddy_network *network) {
+    uint64_t mode = eddy_flush_subnormals();
+    settle(kernels, network);
+    eddy_restore(mode);
 }
 
 void eddy_standardise(enum eddy_kernels kernels, const struct eddy_standardisation *rows) {

@@ -100,7 +100,7 @@ enum Elementary {
         let z2 = z * z
         let first = -3.333_328_2e-1 + z * 1.333_144_2e-1
         let second = -5.373_971_6e-2 + z * 2.063_908_9e-2
-        let p = (first + second * z2) + (z2 * z2) * -5.704_988_7e-3
+        let p = first + (second + z2 * -5.704_988_7e-3) * z2  // x⁸ by itself would be subnormal, and slow, too soon
         let small = (p * z) * x + x
         let sign = unsafeBitCast(x, to: SIMD16<UInt32>.self) & 0x8000_0000
         let one = unsafeBitCast(sign | 0x3F80_0000, to: Lanes.self)

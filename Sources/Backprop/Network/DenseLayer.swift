@@ -8,6 +8,8 @@
 // of updates, and products that are zero out of sums, which changes no bit: a sum that begins at +0 is not changed by
 // ±0, nor is a weight, as none is ever −0.
 //
+// Subnormal numbers count as zero: the processor is told so (``Kernels``) while a step runs.
+//
 // Padding is zero in weights, activations and deltas, and stays zero.
 
 /// How a layer's weights lie in memory, and so in which order sums over its inputs are taken.

@@ -79,6 +79,13 @@ extension Kernels {
         }
     }
 
+    /// Runs `body` with subnormal numbers taken for zero, as all forms of a step do.
+    static func flushingSubnormals<Result>(_ body: () -> Result) -> Result {
+        let mode = eddy_flush_subnormals()
+        defer { eddy_restore(mode) }
+        return body()
+    }
+
     /// Reads and writes every Float of a block once: the least that a step takes that touches each weight once.
     public func pass(over block: AlignedBuffer) {
         precondition(block.count % 64 == 0, "\(block.count) Floats: expected a multiple of 64")

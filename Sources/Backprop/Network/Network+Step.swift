@@ -49,7 +49,8 @@ extension Network {
                 precondition(target >= 0 && target < Float(self.outputs), "class \(target) of \(self.outputs) outputs")
             }
         }
-        return kernels == .swift ? runReadably(chunk) : fast.run(chunk, of: self, step: &step)
+        return kernels == .swift
+            ? Kernels.flushingSubnormals { runReadably(chunk) } : fast.run(chunk, of: self, step: &step)
     }
 
     private func runReadably(_ chunk: NetworkChunk) -> Int {

@@ -62,8 +62,8 @@
     EDDY_INLINE V tanh_##SUFFIX(V x) {                                                                                \
         V a = magnitude_##SUFFIX(x);                                                                                  \
         V z = x * x, z2 = z * z;                                                                                      \
-        V p = (-3.3333282e-1f + z * 1.3331442e-1f) + (-5.3739716e-2f + z * 2.0639089e-2f) * z2                        \
-            + (z2 * z2) * -5.7049887e-3f;                                                                             \
+        V p = (-3.3333282e-1f + z * 1.3331442e-1f)                                                                    \
+            + ((-5.3739716e-2f + z * 2.0639089e-2f) + z2 * -5.7049887e-3f) * z2;                                      \
         V small = (p * z) * x + x;                                                                                    \
         V one = (V)(((U)x & 0x80000000u) | 0x3F800000u);                                                              \
         /* e^2|x|, of use where |x| is neither small nor so large that tanh is 1. */                                  \

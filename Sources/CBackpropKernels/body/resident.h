@@ -124,28 +124,22 @@ EDDY_INLINE int64_t run_unit(
 
 // MARK: One hidden layer: up to 3 inputs, up to 16 units, 1 output
 
-/// N: inputs. Of at most three, it does not matter to a sum which of them are zero and left out.
+/// N: inputs, whose sums of at most three are one after another; `activation`: tanh or ReLU.
 #define EDDY_RUN_HIDDEN(V, SUFFIX, ACROSS)                                                                            \
     EDDY_INLINE int64_t run_hidden_##SUFFIX(                                                                          \
-        struct eddy_network *network, const struct eddy_chunk *chunk, uint64_t *learned, int N) {                     \
+        struct eddy_network *network, const struct eddy_chunk *chunk, uint64_t *learned, int N,                       \
+        int activation) {                                                                                             \
         EDDY_RESIDENT                                                                                                 \
         struct eddy_layer *l = &network->layers[0], *head = &network->layers[1];                                      \
-        const int activation = l->activation;                                                                         \
-        V w[3], b = *(const V *)l->bias, v = *(const V *)head->weights, unit = 0;                                     \
+        V w[3], b = *(const V *)l->bias, v = *(const V *)head->weights;                                               \
         for (int j = 0; j < N; j++) w[j] = *(const V *)(l->weights + j * l->stride);                                  \
-        for (int k = 0; k < l->outputs; k++) unit[k] = 1;                                                             \
         float bias = head->bias[0], mean = network->gradient_norms[0], head_mean = network->gradient_norms[1];        \
         for (; i < samples; i++, x += input_stride) {                                                                 \
             V y = w[0] * x[0];                                                                                        \
             if (N > 1) y += w[1] * x[1];                                                                              \
             if (N > 2) y += w[2] * x[2];                                                                              \
             y += b;                                                                                                   \
-            switch (activation) {                                                                                     \
-            case EDDY_SIGMOID: y = sigmoid_##SUFFIX(y) * unit; break; /* sigmoid(0) is ½: padding stays zero */       \
-            case EDDY_TANH: y = tanh_##SUFFIX(y); break;                                                              \
-            case EDDY_RELU: y = y <= 0 ? (V)0 : y; break;                                                             \
-            case EDDY_LEAKY_RELU: y = y <= 0 ? y * 0.01f : y; break;                                                  \
-            }                                                                                                         \
+            y = activation == EDDY_TANH ? tanh_##SUFFIX(y) : (y <= 0 ? (V)0 : y);                                     \
             float z = ACROSS(v * y) + bias;                                                                           \
             if (EDDY_RARELY(!EDDY_FINITE(z))) break;                                                                  \
             float target = targets[i], prediction, delta, exponential = 0;                                            \
@@ -157,12 +151,7 @@ EDDY_INLINE int64_t run_unit(
                 if (EDDY_RARELY(!EDDY_FINITE(value))) break;                                                          \
                 if (importance) delta *= importance[i];                                                               \
                 V dz = v * delta;                                                                                     \
-                switch (activation) {                                                                                 \
-                case EDDY_SIGMOID: dz = dz * (y * (1.0f - y)); break;                                                 \
-                case EDDY_TANH: dz = dz * (1.0f - y * y); break;                                                      \
-                case EDDY_RELU: dz = y <= 0 ? (V)0 : dz; break;                                                       \
-                case EDDY_LEAKY_RELU: dz = y <= 0 ? dz * 0.01f : dz; break;                                           \
-                }                                                                                                     \
+                dz = activation == EDDY_TANH ? dz * (1.0f - y * y) : (y <= 0 ? (V)0 : dz);                             \
                 float rate = *rates, factor, inputs = *x * *x;                                                        \
                 /* Lanes 0 and 2, then 1, as the sum across lanes has them. */                                        \
                 if (N > 2) inputs += x[2] * x[2];                                                                     \

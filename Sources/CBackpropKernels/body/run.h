@@ -94,17 +94,24 @@ EDDY_UNIT(2)
 EDDY_UNIT(3)
 EDDY_UNIT(4)
 
-#define EDDY_HIDDEN(N, WIDTH)                                                                                         \
-    static int64_t EDDY_NAME(run_hidden_##N##_##WIDTH)(                                                               \
+typedef int64_t (*eddy_form)(struct eddy_network *, const struct eddy_chunk *, uint64_t *);
+
+#define EDDY_HIDDEN(N, WIDTH, ACTIVATION)                                                                             \
+    static int64_t EDDY_NAME(run_hidden_##N##_##WIDTH##_##ACTIVATION)(                                                \
         struct eddy_network * network, const struct eddy_chunk *chunk, uint64_t *learned) {                           \
-        return run_hidden_##WIDTH(network, chunk, learned, N);                                                        \
+        return run_hidden_##WIDTH(network, chunk, learned, N, ACTIVATION);                                            \
     }
-EDDY_HIDDEN(1, 8)
-EDDY_HIDDEN(2, 8)
-EDDY_HIDDEN(3, 8)
-EDDY_HIDDEN(1, 16)
-EDDY_HIDDEN(2, 16)
-EDDY_HIDDEN(3, 16)
+#define EDDY_HIDDEN_FORMS(WIDTH, ACTIVATION)                                                                          \
+    EDDY_HIDDEN(1, WIDTH, ACTIVATION)                                                                                 \
+    EDDY_HIDDEN(2, WIDTH, ACTIVATION)                                                                                 \
+    EDDY_HIDDEN(3, WIDTH, ACTIVATION)                                                                                 \
+    static const eddy_form EDDY_NAME(hidden_##WIDTH##_##ACTIVATION)[3] = {                                            \
+        EDDY_NAME(run_hidden_1_##WIDTH##_##ACTIVATION), EDDY_NAME(run_hidden_2_##WIDTH##_##ACTIVATION),               \
+        EDDY_NAME(run_hidden_3_##WIDTH##_##ACTIVATION)};
+EDDY_HIDDEN_FORMS(8, EDDY_TANH)
+EDDY_HIDDEN_FORMS(8, EDDY_RELU)
+EDDY_HIDDEN_FORMS(16, EDDY_TANH)
+EDDY_HIDDEN_FORMS(16, EDDY_RELU)
 
 int64_t EDDY_NAME(eddy_run)(struct eddy_network *network, const struct eddy_chunk *chunk, uint64_t *learned) {
     const struct eddy_layer *first = &network->layers[0], *head = &network->layers[network->depth - 1];
@@ -117,13 +124,12 @@ int64_t EDDY_NAME(eddy_run)(struct eddy_network *network, const struct eddy_chun
             case 64: return EDDY_NAME(run_unit_4)(network, chunk, learned);
             }
         }
-        if (network->depth == 2 && !first->by_output && first->outputs <= 16 && first->activation != EDDY_STEP) {
-            bool is_narrow = first->outputs <= 8;
-            switch (first->inputs) {
-            case 1: return (is_narrow ? EDDY_NAME(run_hidden_1_8) : EDDY_NAME(run_hidden_1_16))(network, chunk, learned);
-            case 2: return (is_narrow ? EDDY_NAME(run_hidden_2_8) : EDDY_NAME(run_hidden_2_16))(network, chunk, learned);
-            case 3: return (is_narrow ? EDDY_NAME(run_hidden_3_8) : EDDY_NAME(run_hidden_3_16))(network, chunk, learned);
-            }
+        bool is_resident = network->depth == 2 && !first->by_output && first->outputs <= 16 && first->inputs <= 3;
+        if (is_resident && (first->activation == EDDY_TANH || first->activation == EDDY_RELU)) {
+            bool is_tanh = first->activation == EDDY_TANH;
+            const eddy_form *narrow = is_tanh ? EDDY_NAME(hidden_8_EDDY_TANH) : EDDY_NAME(hidden_8_EDDY_RELU);
+            const eddy_form *wide = is_tanh ? EDDY_NAME(hidden_16_EDDY_TANH) : EDDY_NAME(hidden_16_EDDY_RELU);
+            return (first->outputs <= 8 ? narrow : wide)[first->inputs - 1](network, chunk, learned);
         }
     }
     if (network->blocks.is_used) return EDDY_NAME(run_blocks)(network, chunk, learned);

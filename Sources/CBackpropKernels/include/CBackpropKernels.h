@@ -84,6 +84,13 @@ enum eddy_kernels { EDDY_BASELINE, EDDY_AVX2, EDDY_AVX512 };
 /// The widest that this machine can run.
 enum eddy_kernels eddy_widest_kernels(void);
 
+/// From here on this thread takes subnormal numbers for zero, and gives zero instead of one; returns what to restore.
+///
+/// A gradient dies away through the subnormals, where each operation takes a hundred times as long: a network that has
+/// learned its stream would slow down by half. All forms of a step run like this.
+uint64_t eddy_flush_subnormals(void);
+void eddy_restore(uint64_t mode);
+
 /// Predicts, scores and learns each sample; returns how many were done before one was rejected. `learned` counts up.
 int64_t eddy_run(enum eddy_kernels, struct eddy_network *, const struct eddy_chunk *, uint64_t *learned);
 
