@@ -9,7 +9,6 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
-#include <math.h>
 #include <string.h>
 
 // Multiplication and addition stay separate: a fused one would round differently.

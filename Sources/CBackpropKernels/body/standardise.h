@@ -1,7 +1,7 @@
 // Online standardisation of features, in the order and the arithmetic of FeatureScaler (Eddy, Scaling.swift).
 
 typedef double d8 __attribute__((ext_vector_type(8)));
-typedef int64_t l8 __attribute__((ext_vector_type(8)));
+typedef long l8 __attribute__((ext_vector_type(8)));  // what a comparison of doubles gives
 
 /// z = (x − mean) / deviation, held within the bound; 0 where nothing varies.
 EDDY_INLINE v8 standard_scores(d8 distance, d8 squares, double share, float bound) {

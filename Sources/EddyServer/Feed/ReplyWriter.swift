@@ -18,7 +18,9 @@ public enum ReplyStyle: String, Sendable, Hashable, CaseIterable {
 }
 
 package struct ReplyWriter: Sendable {
-    package var style: ReplyStyle
+    package var style: ReplyStyle {
+        didSet { classes = [] }  // each style has its own texts
+    }
     private var out = ByteBuffer()
     /// The classes of the last chunk, and what a reply says of each before its probability, as bytes.
     private var classes: [String] = []
