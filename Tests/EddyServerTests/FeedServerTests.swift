@@ -100,24 +100,24 @@ import Testing
         try await running
     }
 
-    /// 600 samples that are in hand at once take a wide network some tenths of a second.
+    /// Several thousand samples that are in hand at once take a wide network far longer than a round trip.
     @Test(arguments: [true, false])
     func othersAreAnswered_whileALongReadIsLearned(_ sharesLoop: Bool) async throws {
         var configuration = Configuration()
         configuration.hiddenLayers = [.dense(1024, .tanh), .dense(1024, .tanh)]
         let host = try await Host(sharesLoop: sharesLoop, FeedOptions(), configuration)
         async let running: Void = host.server.run()
-        let long = Array(String(repeating: "1,2,a\n2,1,b\n", count: 300).utf8)
+        let long = Array(String(repeating: "1,2,a\n2,1,b\n", count: 3000).utf8)
         async let summary = host.replies(to: [long])
         try await eventually { host.session.schema.current != nil }
         var pongs = 0
         while try await host.replies(to: [Array("!ping\n".utf8)]).hasPrefix("!pong\n"),
-            await host.session.step < 600
+            await host.session.step < 6000
         {
             pongs += 1
         }
-        #expect(pongs > 3)
-        #expect(try await summary.hasPrefix("!summary accepted=600 learned=600 "))
+        #expect(pongs > 0)
+        #expect(try await summary.hasPrefix("!summary accepted=6000 learned=6000 "))
         host.server.stop()
         try await running
     }

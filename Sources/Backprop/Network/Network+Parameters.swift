@@ -44,15 +44,16 @@ extension Network {
 
     private typealias View = KeyPath<DenseLayer, UnsafeMutablePointer<Lanes>>
 
+    /// Zero has one sign here (+ 0): one that was flushed may have either, and nothing that follows depends on it.
     private func flat(_ weights: View, _ bias: View) -> [Float] {
         var all: [Float] = []
         all.reserveCapacity(parameterCount)
         for view in dense {
             let weights = floats(view[keyPath: weights])
             for output in 0..<view.outputs {
-                for input in 0..<view.inputs { all.append(weights[view.index(input: input, output: output)]) }
+                for input in 0..<view.inputs { all.append(weights[view.index(input: input, output: output)] + 0) }
             }
-            all.append(contentsOf: UnsafeBufferPointer(start: floats(view[keyPath: bias]), count: view.outputs))
+            for output in 0..<view.outputs { all.append(floats(view[keyPath: bias])[output] + 0) }
         }
         return all
     }

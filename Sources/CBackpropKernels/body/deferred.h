@@ -102,8 +102,6 @@ EDDY_INLINE void forward_pending(struct eddy_network *network, const float *x) {
     struct eddy_layer *l = &network->layers[0];
     if (l->by_output) {
         forward_by_output_pending(l, x, p);
-    } else if (l->inputs <= EDDY_UNLISTED) {
-        forward_by_input_pending(l, x, p->input, p->rate, p->delta);
     } else if (p->live_count + l->live_count > l->inputs) {
         forward_by_input_pending(l, x, p->input, p->rate, p->delta);
         if (l->live_count < l->inputs) {  // rows that only the update touches

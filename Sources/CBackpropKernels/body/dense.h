@@ -5,7 +5,7 @@
 // a time, so that the sums stay in registers; strips differ with the instruction set, the sums do not.
 //
 // Of more than 128 inputs, those that are zero are left out of the sums and do not count in j: `live` lists the others.
-// Of fewer, finding them would take longer than it saves. Updates may leave out zeros either way.
+// Of fewer, finding them would take longer than it saves.
 
 enum { EDDY_UNLISTED = 128 };
 
@@ -83,7 +83,7 @@ EDDY_INLINE void forward_rows(
 }
 
 EDDY_INLINE void forward_by_input(struct eddy_layer *l, const float *x) {
-    if (l->inputs <= EDDY_UNLISTED || l->live_count == l->inputs) {
+    if (l->live_count == l->inputs) {
         forward_rows(l, x, l->inputs, x, 0, x, false, false);
     } else {
         forward_rows(l, x, rounded(l->live_count, l->inputs), x, 0, x, false, true);
@@ -92,7 +92,7 @@ EDDY_INLINE void forward_by_input(struct eddy_layer *l, const float *x) {
 
 EDDY_INLINE void forward_by_input_pending(
     struct eddy_layer *l, const float *x, const float *px, float rate, const float *pd) {
-    if (l->inputs <= EDDY_UNLISTED || l->live_count == l->inputs) {
+    if (l->live_count == l->inputs) {
         forward_rows(l, x, l->inputs, px, rate, pd, true, false);
     } else {  // of the list without its filling, whose rows are others' too
         forward_rows(l, x, l->live_count, px, rate, pd, true, true);

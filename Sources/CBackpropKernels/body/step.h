@@ -7,9 +7,7 @@ EDDY_INLINE void forward_from(struct eddy_network *network, int32_t first, const
     for (int32_t i = first; i < network->depth; i++) {
         struct eddy_layer *l = &network->layers[i];
         if (!l->by_output) {
-            // Features are known long before they are needed; a small layer's activations are not, so nothing waits to
-            // learn which of them are zero.
-            bool is_listed = i == 0 || l->inputs > EDDY_UNLISTED;
+            bool is_listed = l->inputs > EDDY_UNLISTED;
             l->live_count = is_listed ? find_live(input, l->inputs, l->padded_inputs, l->live) : l->inputs;
         }
         if (i == 0 && network->pending.is_set) {
