@@ -28,7 +28,7 @@ EDDY_DECLARE(avx512)
 enum eddy_kernels eddy_widest_kernels(void) {
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")
-        && __builtin_cpu_supports("avx512bw")) {
+        && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")) {
         return EDDY_AVX512;
     }
     return __builtin_cpu_supports("avx2") ? EDDY_AVX2 : EDDY_BASELINE;

@@ -139,6 +139,64 @@ import Testing
         }
     }
 
+    /// More than 128 rectified units of which none is dead: there is no list of the live ones.
+    @Test func liveUnitsAll_learnAlike() throws {
+        let stream = Stream(100, inputs: 4, targetStride: 1, loss: .crossEntropy, outputs: 20, zeros: 0, seed: 2)
+        for layers in [[Layer.dense(144, .relu), .dense(20)], [.dense(150, .relu), .dense(140, .relu), .dense(30)]] {
+            try expectSameBits(stream, seed: 3, "\(layers)") {
+                let network = try Network(
+                    inputs: 4, layers: layers, loss: .crossEntropy, optimizer: .sgd(0.001), seed: 4)
+                for layer in layers.indices.dropLast() {
+                    for unit in 0..<network.dense[layer].outputs { floats(network.dense[layer].bias)[unit] = 9 }
+                }
+                return network
+            }
+        }
+    }
+
+    /// A sum that overflows leaves NaN in the padding behind it, which is no input of the next layer.
+    @Test(arguments: Kernels.available)
+    func overflow_staysInsideTheLayers(_ kernels: Kernels) throws {
+        let network = try Network(
+            inputs: 2, layers: [.dense(144, .relu), .dense(130, .relu), .dense(1024)], loss: .crossEntropy,
+            optimizer: .sgd(0.01))
+        network.kernels = kernels
+        let hash = network.parameterHash
+        for i in 0..<50 { _ = network.predict([3e38, Float(i) * 1e37]) }
+        #expect(network.learn([3e38, 3e38], target: 1) == nil)
+        #expect(network.parameterHash == hash)
+        #expect(network.learn([1, 2], target: 1) != nil)
+    }
+
+    /// What a sample left behind that was rejected must not reach the next.
+    @Test(arguments: Kernels.available)
+    func rejectedSample_leavesTheNextAlone(_ kernels: Kernels) throws {
+        let network = try Network(
+            inputs: 2, layers: [.dense(40, .relu), .dense(20, .tanh)], loss: .squared, optimizer: .sgd(0.01))
+        network.kernels = kernels
+        let targets = [Float](repeating: 0.1, count: 20)
+        #expect(network.learn([3e38, 3e38], targets: targets) == nil)
+        #expect(network.learn([0.5, 0.5], targets: targets) != nil)
+    }
+
+    @Test func chunkedArithmetic_leavesOutWhatIsNotLearned() throws {
+        let network = try Network(
+            inputs: 300, layers: [.dense(100, .relu), .dense(1)], loss: .squared, optimizer: .sgd(0.001))
+        network.arithmetic = .chunked
+        let x = AlignedBuffer(count: 4 * network.inputStride)
+        for i in 0..<4 {  // unlabelled and huge, good, not finite, good
+            for j in 0..<300 { x.floats[i * network.inputStride + j] = [3e36, 0.1, .infinity, 0.1][i] }
+        }
+        let targets: [Float] = [.nan, 1, 1, 1]
+        var predictions = [Float](repeating: 0, count: 4)
+        var losses = predictions
+        let done = network.run(
+            NetworkChunk(
+                count: 4, inputs: x.floats, targets: targets, weights: nil, predictions: &predictions, losses: &losses))
+        #expect(done == 2 && network.step == 1)
+        #expect(network.flatParameters.allSatisfy { $0.isFinite })
+    }
+
     /// The chunked form is the same algebra: after hundreds of samples weights and losses differ by rounding alone. And it
     /// has the same bits on every instruction set, for the same chunks.
     @Test(arguments: [(300, 130), (1030, 260)])

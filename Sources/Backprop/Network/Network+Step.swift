@@ -175,6 +175,7 @@ extension Network {
         _ dense: UnsafeBufferPointer<DenseLayer>, _ x: UnsafePointer<Lanes>, weight: Float, learningRate: Float
     ) -> Bool {
         let last = dense.count - 1
+        for k in dense[last].outputs..<dense[last].outputLanes * 16 { floats(dense[last].delta)[k] = 0 }
         if weight != 1 {
             for k in 0..<dense[last].outputLanes { dense[last].delta[k] = dense[last].delta[k] * weight }
         }

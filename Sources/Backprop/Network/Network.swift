@@ -27,7 +27,9 @@ public final class Network {
     public static let arithmeticVersion = 2
 
     /// Which form of the step runs; the bits are the same.
-    public var kernels = Kernels.chosen
+    public var kernels = Kernels.chosen {
+        didSet { precondition(Kernels.available.contains(kernels), "this machine has no \(kernels)") }
+    }
     /// How sums are ordered.
     public var arithmetic = Arithmetic.sequential
     /// Whether updates of a large first layer may wait for the next sample; the bits are the same.

@@ -90,7 +90,10 @@ EDDY_INLINE void multiply_block(const struct eddy_network *network, const float 
 EDDY_INLINE void correct(const struct eddy_network *network, const float *const *x, int32_t t) {
     struct eddy_layer *l = &network->layers[0];
     float shares[EDDY_BLOCK];
-    for (int32_t s = 0; s < t; s++) shares[s] = network->blocks.rates[s] * dot(x[s], x[t], l->padded_inputs);
+    for (int32_t s = 0; s < t; s++) {
+        float rate = network->blocks.rates[s];
+        shares[s] = rate == 0 ? 0 : rate * dot(x[s], x[t], l->padded_inputs);
+    }
     for (int32_t k = 0; k < l->padded_outputs; k += EDDY_WIDTH) {
         vn z = *registers_of(network->blocks.products + t * l->padded_outputs + k);
         const float *delta = network->blocks.deltas + k;
@@ -100,9 +103,14 @@ EDDY_INLINE void correct(const struct eddy_network *network, const float *const 
     pad(l->output, l->outputs, l->padded_outputs);
 }
 
-/// W −= Σ η_s x_s dz_sᵀ; of a sample that is not learned, the rate is zero.
-EDDY_INLINE void update_block(const struct eddy_network *network, const float *const *x) {
+/// W −= Σ η_s x_s dz_sᵀ over the samples that were learned.
+EDDY_INLINE void update_block(const struct eddy_network *network, const float **x) {
     const struct eddy_layer *l = &network->layers[0];
+    const float *learned = 0;
+    for (int32_t s = 0; s < EDDY_BLOCK; s++) learned = network->blocks.rates[s] != 0 ? x[s] : learned;
+    if (!learned) return;
+    // What was not learned stands back behind one that was, with a rate of zero: its own features may not be finite.
+    for (int32_t s = 0; s < EDDY_BLOCK; s++) x[s] = network->blocks.rates[s] != 0 ? x[s] : learned;
     const float *deltas = network->blocks.deltas, *rates = network->blocks.rates;
     if (l->by_output) {
         EDDY_EACH_BLOCK_ROW(update_rows)

@@ -211,7 +211,7 @@ EDDY_INLINE void backward(const struct eddy_layer *l, float *dx, bool is_rectifi
         }
         return;
     }
-    if (!is_rectified || l->inputs <= EDDY_UNLISTED) {
+    if (!is_rectified || l->live_count == l->inputs) {  // all rows: there may be no list
         for (int32_t j = 0; j < l->padded_inputs; j += 16) {
             v4 sums[4];
             if (j + 16 <= l->inputs) {

@@ -86,11 +86,11 @@ EDDY_INLINE int64_t run_unit(
             }
         }
         float z = across_quarters(sum[0] + sum[4], sum[1] + sum[5], sum[2] + sum[6], sum[3] + sum[7]) + bias;
-        if (EDDY_RARELY(!EDDY_FINITE(z))) break;
         float target = targets[i], prediction, delta, exponential = 0;
         float value = score_one(loss, huber_delta, z, target, &prediction, &delta, &exponential);
         predictions[i] = prediction;
         if (__builtin_isnan(target)) {
+            if (!EDDY_FINITE(prediction)) break;
             losses[i] = target;
         } else {
             if (EDDY_RARELY(!EDDY_FINITE(value))) break;
@@ -141,11 +141,11 @@ EDDY_INLINE int64_t run_unit(
             y += b;                                                                                                   \
             y = activation == EDDY_TANH ? tanh_##SUFFIX(y) : (y <= 0 ? (V)0 : y);                                     \
             float z = ACROSS(v * y) + bias;                                                                           \
-            if (EDDY_RARELY(!EDDY_FINITE(z))) break;                                                                  \
             float target = targets[i], prediction, delta, exponential = 0;                                            \
             float value = score_one(loss, huber_delta, z, target, &prediction, &delta, &exponential);                 \
             predictions[i] = prediction;                                                                              \
             if (__builtin_isnan(target)) {                                                                            \
+                if (!EDDY_FINITE(prediction)) break;                                                                  \
                 losses[i] = target;                                                                                   \
             } else {                                                                                                  \
                 if (EDDY_RARELY(!EDDY_FINITE(value))) break;                                                          \

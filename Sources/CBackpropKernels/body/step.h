@@ -45,6 +45,7 @@ EDDY_INLINE bool judge(const struct eddy_network *network, float squares, float 
 EDDY_INLINE bool backpropagate(struct eddy_network *network, const float *x, float weight, float rate) {
     int32_t last = network->depth - 1;
     struct eddy_layer *layers = network->layers;
+    pad(layers[last].delta, layers[last].outputs, layers[last].padded_outputs);
     if (weight != 1) scale(layers[last].delta, layers[last].padded_outputs, weight);
     differentiate(&layers[last]);
     // A layer's gradient is x dzᵀ, and dz for the bias, so its squared norm is ‖dz‖² (‖x‖² + 1): of two layers at once.

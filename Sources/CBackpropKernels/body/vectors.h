@@ -138,6 +138,7 @@ EDDY_INLINE int32_t find_live(const float *x, int32_t size, int32_t padded, uint
     i16 place = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     for (int32_t k = 0; k < padded; k += 16) {
         uint32_t mask = _mm512_cmp_ps_mask(_mm512_load_ps(x + k), _mm512_setzero_ps(), _CMP_NEQ_UQ);
+        if (size - k < 16) mask &= (1u << (size - k)) - 1;  // padding is no place, even where an overflow left NaN in it
         _mm512_storeu_si512(live + count, _mm512_maskz_compress_epi32((__mmask16)mask, (__m512i)place));
         uint32_t first = (uint32_t)k + (uint32_t)__builtin_ctz(~mask);
         dead = mask != 0xFFFF && first < (uint32_t)size ? first : dead;
@@ -156,6 +157,7 @@ EDDY_INLINE int32_t find_live(const float *x, int32_t size, int32_t padded, uint
     for (int32_t k = 0; k < padded; k += 4) {
         v4 value = *(const v4 *)(x + k);
         uint32_t way = four_bits(value != 0);
+        if (size - k < 4) way &= size > k ? (1u << (size - k)) - 1 : 0;  // padding is no place, even with NaN in it
         *(u4u *)(live + count) = *(const u4u *)ways[way].places + (uint32_t)k;
         uint32_t first = (uint32_t)k + ways[way].dead;
         dead = way != 15 && first < (uint32_t)size ? first : dead;

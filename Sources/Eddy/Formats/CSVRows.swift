@@ -19,6 +19,8 @@ extension CSVReader {
             let newline = findNewline(cursor, end)
         else { return }
         let length = newline - cursor + 1
+        // A character and a separator for each input: a shorter line is none of ours, and no measure of those behind it.
+        guard length >= 2 * plan.inputs else { return }
         // The arrays stand in variables of their own meanwhile: grown by the block, and written without a look at whose
         // they are.
         var features: [Float] = []

@@ -96,7 +96,7 @@ public final class Learner {
     private func takeBack(_ before: inout (Head?, Metrics)?) {
         guard let state = before else { return }
         (head, metrics) = state
-        if head == nil { scaler = nil }
+        if head == nil { (scaler, buffers) = (nil, nil) }
         before = nil
         discoveries = []
     }

@@ -140,7 +140,8 @@ final class FeedHandler: ChannelDuplexHandler {
     func channelInactive(context: ChannelHandlerContext) {
         self.context = nil
         deadline?.cancel()
-        if isDraining { register.closed(channel) } else { end(.ended) }
+        // The end of input came before, as an event, unless the connection broke: then its last line may be half of one.
+        if isDraining { register.closed(channel) } else { end(options.tls == nil ? .cut : .ended) }
         context.fireChannelInactive()
     }
 
@@ -170,10 +171,9 @@ final class FeedHandler: ChannelDuplexHandler {
             isLate = !unread.isEmpty && .now - start >= FeedHandler.turn
         }
         isLearning = false
-        flush()
-        if isLate {
-            takeTurnLater()
-        } else if isEndDecoded, !isDraining {
+        if isLate { takeTurnLater() }
+        flush()  // which may call back: a peer that takes its replies at once makes the channel writable again
+        if isEndDecoded, !isLate, !isLearning, !isDraining {
             finish()
         } else {
             readOn()
@@ -204,6 +204,7 @@ final class FeedHandler: ChannelDuplexHandler {
     /// The loop looks at its sockets only when no task is due: so the rest is due a moment later, longer than the way back
     /// to the loop takes.
     private func takeTurnLater() {
+        guard !isTurnDue else { return }
         isTurnDue = true
         loop.assumeIsolated().scheduleTask(in: .microseconds(20)) {
             self.isTurnDue = false
