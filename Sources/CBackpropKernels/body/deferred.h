@@ -4,8 +4,8 @@
 // instead of read, then read and written. Each weight still gets the same subtraction before it is multiplied, so the
 // bits are those of the eager form.
 
-/// Four rows of a layer whose rows are outputs (or three, two, one: `rows` says which): the pending update, then the
-/// product with x. IS_LIVE: whether the update of these rows is there at all.
+/// N rows of a layer whose rows are outputs, those that `rows` names: the pending update, then the product with x.
+/// IS_LIVE: whether the update of these rows is there at all.
 #define EDDY_ROWS(N, IS_LIVE, NAME)                                                                                   \
     EDDY_INLINE void NAME(                                                                                            \
         struct eddy_layer *l, const float *x, const float *px, float rate, const float *pd, const uint32_t *rows) {   \

@@ -50,19 +50,6 @@ EDDY_INLINE float score_one(
         first = i + 1;                                                                                                \
     }
 
-/// Whether the gradient may be; shortens what is too long.
-EDDY_INLINE bool judge_one(float squares, float rate, float clip, float longest_update, float *factor) {
-    float norm = square_root(squares);
-    *factor = 1;
-    if (EDDY_RARELY(norm > clip)) {
-        EDDY_STAYS_A_BRANCH;
-        if (!EDDY_FINITE(norm)) return false;
-        *factor = clip / norm;
-        norm = clip;
-    }
-    return norm * rate <= longest_update;  // false where it is not a number
-}
-
 // MARK: One unit: up to 64 inputs, 1 output
 
 /// B: sixteens of inputs.
@@ -99,7 +86,7 @@ EDDY_INLINE int64_t run_unit(
             float norm = across_quarters(
                 square[0] + square[4], square[1] + square[5], square[2] + square[6], square[3] + square[7]);
             float squares = (delta * delta) * (norm + 1.0f);
-            if (EDDY_RARELY(!judge_one(squares, rate, clip, longest_update, &factor))) break;
+            if (EDDY_RARELY(!judge(squares, rate, clip, longest_update, &factor))) break;
             losses[i] = value;
             if (EDDY_RARELY(factor != 1)) {
                 EDDY_STAYS_A_BRANCH;
@@ -157,7 +144,7 @@ EDDY_INLINE int64_t run_unit(
                 if (N > 2) inputs += x[2] * x[2];                                                                     \
                 if (N > 1) inputs += x[1] * x[1];                                                                     \
                 float above = (delta * delta) * (ACROSS(y * y) + 1.0f), below = ACROSS(dz * dz) * (inputs + 1.0f);    \
-                if (EDDY_RARELY(!judge_one(above + below, rate, clip, longest_update, &factor))) break;               \
+                if (EDDY_RARELY(!judge(above + below, rate, clip, longest_update, &factor))) break;               \
                 losses[i] = value;                                                                                    \
                 if (EDDY_RARELY(factor != 1)) {                                                                       \
                     EDDY_STAYS_A_BRANCH;                                                                              \

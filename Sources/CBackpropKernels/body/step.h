@@ -28,17 +28,18 @@ EDDY_INLINE void scale(float *v, int32_t padded, float factor) {
     for (int32_t k = 0; k < padded; k += EDDY_WIDTH) *registers(v + k) *= factor;
 }
 
-/// The part of a gradient's norm that may be, shortened to the clip; false where it is not finite or too long.
-EDDY_INLINE bool judge(const struct eddy_network *network, float squares, float rate, float *factor) {
+/// Whether a gradient of this squared norm may be: false where it is not finite or too long. `factor` shortens one beyond
+/// the clip.
+EDDY_INLINE bool judge(float squares, float rate, float clip, float longest_update, float *factor) {
     float norm = square_root(squares);
-    if (!EDDY_FINITE(norm)) return false;
     *factor = 1;
-    if (EDDY_RARELY(norm > network->clip)) {
+    if (EDDY_RARELY(norm > clip)) {
         EDDY_STAYS_A_BRANCH;
-        *factor = network->clip / norm;
-        norm = network->clip;
+        if (!EDDY_FINITE(norm)) return false;
+        *factor = clip / norm;
+        norm = clip;
     }
-    return norm * rate <= network->longest_update;
+    return norm * rate <= longest_update;  // false where it is not a number
 }
 
 /// Every layer's dz, scaled by the sample's weight and the clip; false where the sample is to be rejected.
@@ -70,7 +71,7 @@ EDDY_INLINE bool backpropagate(struct eddy_network *network, const float *x, flo
         }
     }
     float factor;
-    if (!judge(network, squares, rate, &factor)) return false;
+    if (!judge(squares, rate, network->clip, network->longest_update, &factor)) return false;
     for (int32_t i = 0; i <= last; i++) {
         if (factor != 1) scale(layers[i].delta, layers[i].padded_outputs, factor);
         float norm = square_root(network->squares[i]) * factor;

@@ -86,8 +86,9 @@ enum eddy_kernels eddy_widest_kernels(void);
 
 /// From here on this thread takes subnormal numbers for zero, and gives zero instead of one; returns what to restore.
 ///
-/// A gradient dies away through the subnormals, where each operation takes a hundred times as long: a network that has
-/// learned its stream would slow down by half. All forms of a step run like this.
+/// A gradient dies away through the subnormals, where operations take many times as long: a network that has learned
+/// its stream would slow down by half. All forms of a step run like this. (Arm tells a subnormal before rounding, x86
+/// after it, so a result that rounds up to the least normal number could differ there.)
 uint64_t eddy_flush_subnormals(void);
 void eddy_restore(uint64_t mode);
 
