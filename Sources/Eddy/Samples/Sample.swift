@@ -23,16 +23,21 @@ extension Label: ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral, Express
 ///
 ///     let sample = Sample([5.1, 3.5, 1.4, 0.2], label: "setosa")
 public struct Sample: Sendable, Hashable {
-    /// Shape: (inputs). All must be finite.
+    /// Shape: (inputs). Finite, or NaN where one is missing.
     public var features: [Float]
+    /// What there is beside the columns.
+    public var terms: [Term]
     public var label: Label
     /// Importance: scales the sample's update. Finite, at least 0.
     public var weight: Float
     /// The sender's own name for the sample; it comes back in `json` replies.
     public var id: String?
 
-    public init(_ features: [Float], label: Label = .none, weight: Float = 1, id: String? = nil) {
+    public init(
+        _ features: [Float] = [], label: Label = .none, weight: Float = 1, id: String? = nil, terms: [Term] = []
+    ) {
         self.features = features
+        self.terms = terms
         self.label = label
         self.weight = weight
         self.id = id
@@ -49,8 +54,10 @@ public struct Sample: Sendable, Hashable {
 public struct SampleChunk: Sendable {
     /// Features a sample.
     public let inputs: Int
-    /// Shape: (count, inputs), row-major; all finite.
+    /// Shape: (count, inputs), row-major; finite, or NaN where one is missing.
     public internal(set) var features: [Float] = []
+    /// What samples have beside their columns.
+    public internal(set) var terms = Terms()
     /// Shape: (count).
     public internal(set) var labels = Labels()
     /// Shape: (count), or empty where every weight is 1.
@@ -69,14 +76,17 @@ public struct SampleChunk: Sendable {
     public var count: Int { labels.count }
     public var isEmpty: Bool { labels.isEmpty }
 
-    /// - Throws: ``SampleError`` where the number of features differs or a number is not finite; the chunk is unchanged.
+    /// - Throws: ``SampleError`` where the number of features differs or a number is infinite; the chunk is unchanged.
     public mutating func append(_ sample: Sample) throws(SampleError) {
         guard sample.features.count == inputs else {
             throw SampleError(
                 line: count + 1, expected: "\(inputs) features", got: "\(sample.features.count) features")
         }
-        for (j, feature) in sample.features.enumerated() where !feature.isFinite {
+        for (j, feature) in sample.features.enumerated() where feature.isInfinite {
             throw SampleError(line: count + 1, column: j + 1, expected: "finite number", got: "\(feature)")
+        }
+        for term in sample.terms where !term.value.isFinite {
+            throw SampleError(line: count + 1, field: term.name, expected: "finite number", got: "\(term.value)")
         }
         if case .number(let value) = sample.label, !value.isFinite {
             throw SampleError(line: count + 1, field: "label", expected: "finite number", got: "\(value)")
@@ -86,10 +96,16 @@ public struct SampleChunk: Sendable {
                 line: count + 1, field: "weight", expected: "number, at least 0", got: "\(sample.weight)")
         }
         features.append(contentsOf: sample.features)
+        for term in sample.terms where term.value != 0 {
+            let key = Terms.key(of: term.name)
+            terms.keys.append(key)
+            terms.values.append(term.value)
+            terms.names[key] = term.name
+        }
         finish(label: sample.label, weight: sample.weight, id: sample.id)
     }
 
-    /// Completes a row whose features are already in place.
+    /// Completes a row whose features and terms are already in place.
     @inline(__always)
     mutating func finish(label: Label, weight: Float = 1, id: String? = nil) {
         if weight != 1 || !weights.isEmpty {
@@ -97,6 +113,7 @@ public struct SampleChunk: Sendable {
             weights.append(weight)
         }
         if let id { identifiers[labels.count] = id }
+        terms.finish(labels.count)
         labels.append(label)
     }
 
@@ -111,6 +128,7 @@ public struct SampleChunk: Sendable {
     public subscript(range: Range<Int>) -> SampleChunk {
         var part = SampleChunk(inputs: inputs)
         part.features = Array(features[range.lowerBound * inputs..<range.upperBound * inputs])
+        part.terms = terms[range]
         part.labels = Labels(labels[range])
         if !weights.isEmpty { part.weights = Array(weights[range]) }
         for (index, id) in identifiers where range.contains(index) { part.identifiers[index - range.lowerBound] = id }
