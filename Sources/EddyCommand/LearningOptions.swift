@@ -40,10 +40,14 @@ struct LearningOptions: ParsableArguments {
             """)
     var arithmetic: Arithmetic?
 
-    @Option(help: "The optimizer: sgd. (default: sgd)")
+    @Option(help: "The optimizer: sgd, nesterov, adagrad, rmsprop, adam, adamw or cocob. (default: sgd)")
     var optimizer: OptimizerName?
 
-    @Option(help: "The step size at the first sample. (default: 0.1)")
+    @Option(
+        help: """
+            The step size at the first sample; cocob has none. (default: 0.1 for sgd, 0.001 for adam and adamw, 0.01 \
+            for the others)
+            """)
     var learningRate: Float?
 
     @Option(
@@ -53,13 +57,16 @@ struct LearningOptions: ParsableArguments {
             """)
     var schedule: ScheduleName?
 
-    @Option(help: "Momentum, from 0 to below 1. (default: 0)")
+    @Option(help: "Momentum of sgd and nesterov, from 0 to below 1. (default: 0 for sgd, 0.9 for nesterov)")
     var momentum: Float?
 
     @Option(help: "The longest gradient, over all layers; none for no limit. (default: 4)")
     var clip: Limit?
 
-    @Option(help: "L2 regularisation of weights. (default: 0)")
+    @Option(help: "L1 regularisation of weights. (default: 0)")
+    var l1: Float?
+
+    @Option(help: "L2 regularisation of weights; for adamw, their decay. (default: 0; 0.01 for adamw)")
     var l2: Float?
 
     @Option(help: "The seed of all randomness. (default: 1)")
@@ -86,7 +93,7 @@ struct LearningOptions: ParsableArguments {
     var isEmpty: Bool {
         layers == nil && activation == nil && outputActivation == nil && loss == nil && task == nil && classes == nil
             && scaling == nil && arithmetic == nil && optimizer == nil && learningRate == nil && schedule == nil
-            && momentum == nil && clip == nil && l2 == nil && seed == nil && initialization == nil
+            && momentum == nil && clip == nil && l1 == nil && l2 == nil && seed == nil && initialization == nil
             && initialWeights == nil && recentWindow == nil
     }
 
@@ -104,17 +111,41 @@ struct LearningOptions: ParsableArguments {
         }
         if let scaling { configuration.scaling = scaling }
         if let arithmetic { configuration.arithmetic = arithmetic }
-        if let learningRate { configuration.optimizer.learningRate = learningRate }
-        if let schedule { configuration.optimizer.schedule = schedule.schedule }
-        if let momentum { configuration.optimizer.momentum = momentum }
-        if let clip { configuration.optimizer.clip = clip.value }
-        if let l2 { configuration.optimizer.l2 = l2 }
+        configuration.optimizer = try optimizer(from: configuration.optimizer)
         if let seed { configuration.seed = seed }
         if let initialization { configuration.initialization = initialization }
         if let recentWindow { configuration.recentWindow = recentWindow }
         if let initialWeights { configuration.initialParameters = try LearningOptions.floats(initialWeights) }
         do { try configuration.validate() } catch { throw ValidationError("\(error)") }
         return configuration
+    }
+
+    /// The optimizer that was named, or the usual one, with what was given; the clip stays unless it was given.
+    private func optimizer(from usual: Optimizer) throws -> Optimizer {
+        var result: Optimizer
+        switch optimizer {
+        case nil, .sgd: result = usual
+        case .nesterov: result = .nesterov(0.01)
+        case .adagrad: result = .adaGrad()
+        case .rmsprop: result = .rmsProp()
+        case .adam: result = .adam()
+        case .adamw: result = .adamW()
+        case .cocob: result = .cocob()
+        }
+        result.clip = usual.clip
+        if let learningRate { result.learningRate = learningRate }
+        if let schedule { result.schedule = schedule.schedule }
+        if let momentum {
+            switch result.rule {
+            case .sgd: result.rule = .sgd(momentum: momentum)
+            case .nesterov: result.rule = .nesterov(momentum: momentum)
+            default: throw ValidationError("--momentum: only sgd and nesterov have it")
+            }
+        }
+        if let clip { result.clip = clip.value }
+        if let l1 { result.l1 = l1 }
+        if let l2 { result.l2 = l2 }
+        return result
     }
 
     private static func floats(_ path: String) throws -> [Float] {
@@ -193,7 +224,7 @@ struct LossName: ExpressibleByArgument {
 }
 
 enum OptimizerName: String, ExpressibleByArgument {
-    case sgd
+    case sgd, nesterov, adagrad, rmsprop, adam, adamw, cocob
 }
 
 struct ScheduleName: ExpressibleByArgument {

@@ -160,7 +160,7 @@ func rejectedSample_leavesEveryBitUnchanged(_ activation: Activation) throws {
                     (0..<5).map { _ in random.uniform(in: -1...1) }, targets: target(loss, outputs: 3, &random).floats)
             }
             let before = flat(network)
-            let velocity = network.flatVelocity
+            let state = network.flatState
             let norms = network.smoothedGradientNorms
             for bad: [Float] in [
                 [.nan, 0, 0, 0, 0], [.infinity, 0, 0, 0, 0], [0, -.infinity, 0, 0, 0],
@@ -168,7 +168,7 @@ func rejectedSample_leavesEveryBitUnchanged(_ activation: Activation) throws {
             ] {
                 #expect(network.learn(bad, targets: target(loss, outputs: 3, &random).floats) == nil, "\(loss) \(bad)")
                 #expect(flat(network) == before)
-                #expect(network.flatVelocity == velocity)
+                #expect(network.flatState == state)
                 #expect(network.smoothedGradientNorms == norms)
                 #expect(network.step == 20)
             }

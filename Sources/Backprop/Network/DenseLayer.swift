@@ -46,8 +46,9 @@ struct DenseLayer {
     let outputLanes: Int
     let weights: UnsafeMutablePointer<Lanes>  // (rows, rowLanes)
     let bias: UnsafeMutablePointer<Lanes>  // (outputLanes)
-    let weightVelocity: UnsafeMutablePointer<Lanes>?  // as weights, with momentum only
-    let biasVelocity: UnsafeMutablePointer<Lanes>?
+    let state: UnsafeMutablePointer<Lanes>?  // (stateBlocks), each as weights and bias; nil where there is none
+    let stateStride: Int  // lanes from one block to the next
+    let stateBlocks: Int
     let output: UnsafeMutablePointer<Lanes>  // y, (outputLanes)
     let delta: UnsafeMutablePointer<Lanes>  // dz, (outputLanes)
 
@@ -57,6 +58,9 @@ struct DenseLayer {
     func index(input: Int, output: Int) -> Int {
         layout == .byOutput ? output * rowLanes * 16 + input : input * rowLanes * 16 + output
     }
+
+    /// The index of one bias among the layer's Floats: they stand behind the weights, in parameters and in state.
+    func index(bias output: Int) -> Int { rows * rowLanes * 16 + output }
 
     // MARK: Forward
 
@@ -143,35 +147,63 @@ struct DenseLayer {
 
     // MARK: Update
 
-    /// W ← W − η·x dzᵀ and b ← b − η·dz; with momentum and L2 where the optimizer has them.
-    func update(_ x: UnsafePointer<Lanes>, learningRate: Float, optimizer: Optimizer) {
+    /// W ← W − η·x dzᵀ and b ← b − η·dz, or what the rule makes of these gradients.
+    func update(_ x: UnsafePointer<Lanes>, _ step: UpdateStep) {
         // A weight's gradient is vector · scalar of its row.
         let vector = layout == .byOutput ? x : UnsafePointer(delta)
         let scalars = layout == .byOutput ? UnsafePointer(floats(delta)) : floats(x)
-        if let weightVelocity, let biasVelocity {
+        guard step.rule == .sgd(momentum: 0) && step.l1 == 0 else {
             for r in 0..<rows {
-                for k in r * rowLanes..<(r + 1) * rowLanes {
-                    let gradient = vector[k - r * rowLanes] * scalars[r] + weights[k] * optimizer.l2
-                    weightVelocity[k] = weightVelocity[k] * optimizer.momentum + gradient
-                    weights[k] -= weightVelocity[k] * learningRate
-                }
+                for k in 0..<rowLanes { updateWeights(r * rowLanes + k, along: vector[k] * scalars[r], step) }
             }
-            for k in 0..<outputLanes {
-                biasVelocity[k] = biasVelocity[k] * optimizer.momentum + delta[k]
-                bias[k] -= biasVelocity[k] * learningRate
-            }
+            updateBias(step)
             return
         }
-        for k in 0..<outputLanes { bias[k] -= delta[k] * learningRate }
-        if optimizer.l2 != 0 {
-            let decay = 1 - learningRate * optimizer.l2
+        updateBias(step)
+        if step.l2 != 0 {
+            let decay = 1 - step.rate * step.l2
             // A product may underflow to −0, which is no weight's value.
             for k in 0..<rows * rowLanes { weights[k] = weights[k] * decay + 0 }
         }
         for r in 0..<rows {
-            let g = learningRate * scalars[r]
+            let g = step.rate * scalars[r]
             if g == 0 { continue }
             for k in 0..<rowLanes { weights[r * rowLanes + k] -= vector[k] * g }
+        }
+    }
+
+    func updateBias(_ step: UpdateStep) {
+        for k in 0..<outputLanes {
+            let place = rows * rowLanes + k  // see index(bias:)
+            var kept = state(at: place)
+            weights[place] = step(weights[place], along: delta[k], &kept)
+            keep(kept, at: place)
+        }
+    }
+
+    /// Sixteen weights and their state; of these only those in `lanes`.
+    func updateWeights(
+        _ place: Int, along gradient: Lanes, _ step: UpdateStep,
+        lanes: SIMDMask<Lanes.MaskStorage> = .init(repeating: true)
+    ) {
+        var kept = state(at: place)
+        let updated = step.weight(weights[place], along: gradient, &kept)
+        weights[place] = weights[place].replacing(with: updated, where: lanes)
+        keep(kept, at: place, lanes: lanes)
+    }
+
+    private func state(at place: Int) -> UpdateStep.State {
+        func block(_ b: Int) -> Lanes { b < stateBlocks ? state![b * stateStride + place] : Lanes() }
+        return (block(0), block(1), block(2), block(3), block(4))
+    }
+
+    private func keep(
+        _ kept: UpdateStep.State, at place: Int, lanes: SIMDMask<Lanes.MaskStorage> = .init(repeating: true)
+    ) {
+        guard let state else { return }
+        for (b, block) in [kept.0, kept.1, kept.2, kept.3, kept.4].enumerated() where b < stateBlocks {
+            let index = b * stateStride + place
+            state[index] = state[index].replacing(with: block, where: lanes)
         }
     }
 }

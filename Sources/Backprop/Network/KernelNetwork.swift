@@ -15,6 +15,8 @@ final class KernelNetwork {
     private let pendingDelta: AlignedBuffer
     /// Learning rates of a chunk, where they change.
     private var rates: [Float] = [0]
+    /// Adam's corrections, two for each learning rate.
+    private var corrections: [Float] = [1, 1]
 
     private var blocks: AlignedBuffer?
 
@@ -37,8 +39,8 @@ final class KernelNetwork {
                 padded_inputs: Int32(view.inputLanes * 16), padded_outputs: Int32(view.outputLanes * 16),
                 activation: Int32(view.activation.code.rawValue), by_output: view.layout == .byOutput,
                 weights: floats(view.weights), bias: floats(view.bias),
-                weight_velocity: view.weightVelocity.map { floats($0) },
-                bias_velocity: view.biasVelocity.map { floats($0) }, output: floats(view.output),
+                state: view.state.map { floats($0) }, state_stride: Int64(view.stateStride * 16),
+                output: floats(view.output),
                 delta: floats(view.delta), live: nil, live_count: 0)
             layers[l].live = newPlaces(view)
         }
@@ -81,24 +83,35 @@ final class KernelNetwork {
     func run(_ chunk: NetworkChunk, of owner: Network, step: inout UInt64) -> Int {
         let optimizer = owner.optimizer
         network.pointee.clip = optimizer.clip ?? .infinity
-        network.pointee.momentum = owner.velocity == nil ? 0 : optimizer.momentum
-        network.pointee.l2 = optimizer.l2
+        network.pointee.rule = Int32(optimizer.rule.code.rawValue)
+        network.pointee.update = eddy_update(optimizer)
         let firstBytes = Int(layers[0].by_output ? layers[0].outputs : layers[0].inputs) * Int(layers[0].stride) * 4
-        let isLarge = firstBytes > KernelNetwork.deferredBytes && owner.velocity == nil && optimizer.l2 == 0
+        let isLarge = firstBytes > KernelNetwork.deferredBytes && optimizer.isPlain
         network.pointee.blocks.is_used = isLarge && owner.arithmetic == .chunked
         network.pointee.defers = isLarge && owner.mayDefer && !network.pointee.blocks.is_used
         if !network.pointee.defers { settle(owner.kernels) }
         if network.pointee.blocks.is_used, blocks == nil { makeBlocks() }
-        let isConstant = optimizer.schedule == .constant
-        if rates.count < (isConstant ? 1 : chunk.count) { rates = Array(repeating: 0, count: chunk.count) }
-        for i in 0..<(isConstant ? 1 : chunk.count) { rates[i] = optimizer.learningRate(at: step &+ UInt64(i)) }
-        return rates.withUnsafeBufferPointer { rates in
+        let isConstant = optimizer.schedule == .constant && optimizer.rule.corrections(at: step) == (1, 1)
+        setRates(optimizer, from: step, count: isConstant ? 1 : chunk.count)
+        return withUnsafePointers(rates, corrections) { rates, corrections in
             var views = eddy_chunk(
                 count: Int64(chunk.count), input_stride: Int64(owner.inputStride),
                 target_stride: Int64(owner.targetStride), outputs: Int64(owner.outputs), inputs: chunk.inputs,
-                targets: chunk.targets, weights: chunk.weights, rates: rates.baseAddress!,
-                rate_stride: isConstant ? 0 : 1, predictions: chunk.predictions, losses: chunk.losses)
+                targets: chunk.targets, weights: chunk.weights, rates: rates,
+                rate_stride: isConstant ? 0 : 1, corrections: corrections, predictions: chunk.predictions,
+                losses: chunk.losses)
             return Int(eddy_run(owner.kernels.code, network, &views, &step))
+        }
+    }
+
+    private func setRates(_ optimizer: Optimizer, from step: UInt64, count: Int) {
+        if rates.count < count {
+            rates = Array(repeating: 0, count: count)
+            corrections = Array(repeating: 1, count: 2 * count)
+        }
+        for i in 0..<count {
+            rates[i] = optimizer.learningRate(at: step &+ UInt64(i))
+            (corrections[2 * i], corrections[2 * i + 1]) = optimizer.rule.corrections(at: step &+ UInt64(i))
         }
     }
 
@@ -113,6 +126,45 @@ final class KernelNetwork {
     /// Writes an update that waits.
     func settle(_ kernels: Kernels) {
         if network.pointee.pending.is_set { eddy_settle(kernels.code, network) }
+    }
+}
+
+private func withUnsafePointers<Result>(
+    _ a: [Float], _ b: [Float], _ body: (UnsafePointer<Float>, UnsafePointer<Float>) -> Result
+) -> Result {
+    a.withUnsafeBufferPointer { a in b.withUnsafeBufferPointer { b in body(a.baseAddress!, b.baseAddress!) } }
+}
+
+extension eddy_update {
+    /// All but what changes from sample to sample.
+    fileprivate init(_ optimizer: Optimizer) {
+        self.init()
+        (l1, l2, bound) = (optimizer.l1, optimizer.l2, Network.longestUpdate)
+        switch optimizer.rule {
+        case .sgd(let momentum), .nesterov(let momentum): decays.0 = momentum
+        case .adaGrad(let epsilon): self.epsilon = Float(epsilon)
+        case .rmsProp(let decay, let epsilon):
+            (decays.0, gains.0, self.epsilon) = (Float(decay), Float(1 - decay), Float(epsilon))
+        case .adam(let beta1, let beta2, let epsilon), .adamW(let beta1, let beta2, let epsilon):
+            decays = (Float(beta1), Float(beta2))
+            gains = (Float(1 - beta1), Float(1 - beta2))
+            self.epsilon = Float(epsilon)
+        case .cocob(let alpha): self.alpha = Float(alpha)
+        }
+    }
+}
+
+extension UpdateRule {
+    fileprivate var code: eddy_rule {
+        switch self {
+        case .sgd(let momentum): momentum == 0 ? EDDY_SGD : EDDY_MOMENTUM
+        case .nesterov: EDDY_NESTEROV
+        case .adaGrad: EDDY_ADAGRAD
+        case .rmsProp: EDDY_RMSPROP
+        case .adam: EDDY_ADAM
+        case .adamW: EDDY_ADAMW
+        case .cocob: EDDY_COCOB
+        }
     }
 }
 

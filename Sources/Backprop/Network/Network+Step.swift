@@ -36,7 +36,8 @@ public struct NetworkChunk {
 }
 
 extension Network {
-    /// The longest update, η‖g‖, that is taken for learning rather than for an accident.
+    /// The longest update, η‖g‖, that is taken for learning rather than for an accident. Rules that divide by the size of
+    /// past gradients also take no gradient that is longer than this: its square, summed up, would overflow.
     public static let longestUpdate: Float = 1e9
 
     /// Predicts, scores and learns each sample of the chunk.
@@ -71,12 +72,12 @@ extension Network {
                 } else {
                     let loss = score(dense, target, into: prediction)
                     guard loss.isFinite, allFinite(prediction, outputs) else { return i }
-                    let learningRate = optimizer.learningRate(at: step)
-                    guard backward(dense, x, weight: chunk.weights?[i] ?? 1, learningRate: learningRate) else {
+                    let update = UpdateStep(optimizer, at: step)
+                    guard backward(dense, x, weight: chunk.weights?[i] ?? 1, learningRate: update.rate) else {
                         return i
                     }
                     chunk.losses[i] = loss
-                    update(dense, x, learningRate: learningRate)
+                    self.update(dense, x, update)
                 }
             }
             return chunk.count
@@ -207,7 +208,8 @@ extension Network {
                 for k in 0..<layer.outputLanes { layer.delta[k] = layer.delta[k] * scale }
             }
         }
-        guard norm * learningRate <= Network.longestUpdate else { return false }
+        let factor = optimizer.rule.isAdaptive ? max(learningRate, 1) : learningRate
+        guard norm * factor <= Network.longestUpdate else { return false }
         for l in 0..<dense.count {
             let norm = squaredNorms[l].squareRoot() * scale
             gradientNorms[l] += (norm - gradientNorms[l]) * Network.normSmoothing
@@ -221,11 +223,11 @@ extension Network {
     // MARK: Update
 
     private func update(
-        _ dense: UnsafeBufferPointer<DenseLayer>, _ x: UnsafePointer<Lanes>, learningRate: Float
+        _ dense: UnsafeBufferPointer<DenseLayer>, _ x: UnsafePointer<Lanes>, _ update: UpdateStep
     ) {
         var input = x
         for layer in dense {
-            layer.update(input, learningRate: learningRate, optimizer: optimizer)
+            layer.update(input, update)
             input = UnsafePointer(layer.output)
         }
         step &+= 1

@@ -17,7 +17,13 @@ public final class Network {
     public let inputs: Int
     public let layers: [Layer]
     public let loss: Loss
-    public var optimizer: Optimizer
+    /// Its numbers may change on the way; its rule only to one with as many numbers for each parameter.
+    public var optimizer: Optimizer {
+        didSet {
+            precondition(
+                optimizer.rule.stateBlocks == oldValue.rule.stateBlocks, "\(oldValue) cannot become \(optimizer)")
+        }
+    }
     public let initialization: Initialization
     public let seed: UInt64
     /// Samples learned so far: t in the learning-rate schedule.
@@ -43,7 +49,7 @@ public final class Network {
     private let views: [DenseLayer]
     let fast: KernelNetwork
     let parameters: AlignedBuffer
-    let velocity: AlignedBuffer?
+    let state: AlignedBuffer?  // (stateBlocks, parameters.count)
     private let scratch: AlignedBuffer
     /// One sample, padded, for the calls that take arrays.
     private let sample: AlignedBuffer
@@ -71,7 +77,8 @@ public final class Network {
         }
         let count = shapes.reduce(0) { $0 + $1.floats }
         parameters = AlignedBuffer(count: count)
-        velocity = optimizer.momentum > 0 ? AlignedBuffer(count: count) : nil
+        let blocks = optimizer.rule.stateBlocks
+        state = blocks > 0 ? AlignedBuffer(count: blocks * count) : nil
         scratch = AlignedBuffer(count: layers.reduce(0) { $0 + 2 * AlignedBuffer.padded($1.outputs) })
         sample = AlignedBuffer(count: inputs)
         gradientNorms = .allocate(capacity: layers.count)
@@ -85,8 +92,8 @@ public final class Network {
         for shape in shapes {
             views.append(
                 shape.view(
-                    weights: parameters.lanes + parameterLane, velocity: velocity.map { $0.lanes + parameterLane },
-                    scratch: scratch.lanes + scratchLane))
+                    weights: parameters.lanes + parameterLane, state: state.map { $0.lanes + parameterLane },
+                    stateStride: count / 16, stateBlocks: blocks, scratch: scratch.lanes + scratchLane))
             parameterLane += shape.floats / 16
             scratchLane += 2 * shape.outputLanes
         }
@@ -182,23 +189,55 @@ public final class Network {
 
     // MARK: Beginnings
 
+    /// Fresh weights for all units: the same as one by one, in the order in which they lie in memory.
     private func initialize(_ layer: Int) {
-        for unit in 0..<layers[layer].outputs { initializeUnit(unit, of: layer) }
+        let view = dense[layer]
+        guard let bound = bound(of: layer) else { return }  // all zero, as new memory is
+        guard case .byInput = view.layout else {
+            for unit in 0..<view.outputs { initializeUnit(unit, of: layer) }
+            return
+        }
+        var randoms = (0..<view.outputs).map { generator(of: $0, in: layer) }
+        let weights = floats(view.weights)
+        randoms.withUnsafeMutableBufferPointer { randoms in
+            for input in 0..<view.inputs {
+                let row = weights + input * view.rowLanes * 16
+                for unit in 0..<view.outputs { row[unit] = randoms[unit].uniform(in: -bound...bound) }
+            }
+        }
+        if let start = optimizer.rule.startBlock {
+            (view.state! + start * view.stateStride).update(from: view.weights, count: view.rows * view.rowLanes)
+        }
+    }
+
+    /// Weights begin uniform on [−b, b]; nil where b is zero.
+    private func bound(of layer: Int) -> Float? {
+        let bound = initialization.bound(
+            inputs: views[layer].inputs, layer: layers[layer], isHead: layer > 0 && layer == layers.count - 1)
+        return bound == 0 ? nil : bound
+    }
+
+    private func generator(of unit: Int, in layer: Int) -> SeededRandom {
+        SeededRandom(seed: seed, stream: UInt64(layer) << 32 | UInt64(unit))
     }
 
     /// Fresh weights for one unit, a function of (seed, layer, unit) alone; its optimizer state is cleared.
     func initializeUnit(_ unit: Int, of layer: Int) {
         let view = dense[layer]
-        let bound = initialization.bound(
-            inputs: view.inputs, layer: layers[layer], isHead: layer > 0 && layer == layers.count - 1)
-        var random = SeededRandom(seed: seed, stream: UInt64(layer) << 32 | UInt64(unit))
+        let bound = bound(of: layer)
+        var random = generator(of: unit, in: layer)
         for input in 0..<view.inputs {
-            let index = view.index(input: input, output: unit)
-            floats(view.weights)[index] = bound == 0 ? 0 : random.uniform(in: -bound...bound)
-            if let velocity = view.weightVelocity { floats(velocity)[index] = 0 }
+            begin(view, view.index(input: input, output: unit), at: bound.map { random.uniform(in: -$0...$0) } ?? 0)
         }
-        floats(view.bias)[unit] = 0
-        if let velocity = view.biasVelocity { floats(velocity)[unit] = 0 }
+        begin(view, view.index(bias: unit), at: 0)
+    }
+
+    private func begin(_ view: DenseLayer, _ index: Int, at value: Float) {
+        floats(view.weights)[index] = value
+        guard let state = view.state else { return }
+        for block in 0..<view.stateBlocks {
+            floats(state + block * view.stateStride)[index] = block == optimizer.rule.startBlock ? value : 0
+        }
     }
 
     /// The outputs anew from their initial weights; the layers below stay as they are.
@@ -221,15 +260,22 @@ public final class Network {
             let (old, new) = (ours[layer], theirs[layer])
             for output in 0..<min(old.outputs, new.outputs) {
                 for input in 0..<old.inputs {
-                    let (from, to) = (old.index(input: input, output: output), new.index(input: input, output: output))
-                    floats(new.weights)[to] = floats(old.weights)[from]
-                    if let a = old.weightVelocity, let b = new.weightVelocity { floats(b)[to] = floats(a)[from] }
+                    copy(
+                        old, old.index(input: input, output: output), to: new, new.index(input: input, output: output))
                 }
-                floats(new.bias)[output] = floats(old.bias)[output]
-                if let a = old.biasVelocity, let b = new.biasVelocity { floats(b)[output] = floats(a)[output] }
+                copy(old, old.index(bias: output), to: new, new.index(bias: output))
             }
         }
         return other
+    }
+
+    /// One parameter and its state.
+    private func copy(_ old: DenseLayer, _ from: Int, to new: DenseLayer, _ to: Int) {
+        floats(new.weights)[to] = floats(old.weights)[from]
+        guard let ours = old.state, let theirs = new.state else { return }
+        for block in 0..<old.stateBlocks {
+            floats(theirs + block * new.stateStride)[to] = floats(ours + block * old.stateStride)[from]
+        }
     }
 }
 
@@ -255,13 +301,13 @@ struct ParameterShape {
     var floats: Int { (rows * rowLanes + outputLanes) * 16 }
 
     func view(
-        weights: UnsafeMutablePointer<Lanes>, velocity: UnsafeMutablePointer<Lanes>?,
+        weights: UnsafeMutablePointer<Lanes>, state: UnsafeMutablePointer<Lanes>?, stateStride: Int, stateBlocks: Int,
         scratch: UnsafeMutablePointer<Lanes>
     ) -> DenseLayer {
         DenseLayer(
             inputs: inputs, outputs: layer.outputs, activation: layer.activation, layout: layout, rows: rows,
             rowLanes: rowLanes, outputLanes: outputLanes, weights: weights, bias: weights + rows * rowLanes,
-            weightVelocity: velocity, biasVelocity: velocity.map { $0 + rows * rowLanes }, output: scratch,
+            state: state, stateStride: stateStride, stateBlocks: stateBlocks, output: scratch,
             delta: scratch + outputLanes)
     }
 }

@@ -24,6 +24,7 @@ EDDY_PUSH(EDDY_TARGET)
 #include "vectors.h"
 #include "elementary.h"
 #include "dense.h"
+#include "rules.h"
 #include "deferred.h"
 #include "loss.h"
 #include "step.h"

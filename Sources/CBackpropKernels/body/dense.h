@@ -318,24 +318,3 @@ EDDY_INLINE void decay(struct eddy_layer *l, float factor) {
         *registers(l->weights + k) = *registers_of(l->weights + k) * factor + 0.0f;
     }
 }
-
-/// v ← momentum · v + (x dzᵀ + l2 · W), W ← W − rate · v; the bias alike, without l2.
-EDDY_INLINE void descend_with_momentum(struct eddy_layer *l, const float *x, float rate, float momentum, float l2) {
-    const float *vector = l->by_output ? x : l->delta, *scalars = l->by_output ? l->delta : x;
-    int32_t rows = l->by_output ? l->outputs : l->inputs;
-    for (int32_t i = 0; i < rows; i++) {
-        float *w = l->weights + (int64_t)i * l->stride, *v = l->weight_velocity + (int64_t)i * l->stride;
-        for (int32_t k = 0; k < l->stride; k += EDDY_WIDTH) {
-            vn weight = *registers_of(w + k);
-            vn gradient = *registers_of(vector + k) * scalars[i] + weight * l2;
-            vn velocity = *registers_of(v + k) * momentum + gradient;
-            *registers(v + k) = velocity;
-            *registers(w + k) = weight - velocity * rate;
-        }
-    }
-    for (int32_t k = 0; k < l->padded_outputs; k += EDDY_WIDTH) {
-        vn velocity = *registers_of(l->bias_velocity + k) * momentum + *registers_of(l->delta + k);
-        *registers(l->bias_velocity + k) = velocity;
-        *registers(l->bias + k) -= velocity * rate;
-    }
-}

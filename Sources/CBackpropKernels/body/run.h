@@ -22,7 +22,7 @@ EDDY_INLINE bool judge_sample(
 
 /// Any network.
 static int64_t EDDY_NAME(run_any)(struct eddy_network *network, const struct eddy_chunk *chunk, uint64_t *learned) {
-    const float *rates = chunk->rates;
+    const float *rates = chunk->rates, *corrections = chunk->corrections;
     const int32_t padded_inputs = network->layers[0].padded_inputs;
     int64_t i = 0;
     for (; i < chunk->count; i++) {
@@ -34,8 +34,11 @@ static int64_t EDDY_NAME(run_any)(struct eddy_network *network, const struct edd
         bool is_labelled;
         if (!judge_sample(network, chunk, i, *rates, &is_labelled)) break;
         if (!is_labelled) continue;
+        network->update.corrections[0] = corrections[0];
+        network->update.corrections[1] = corrections[1];
         update(network, x, *rates);
         rates += chunk->rate_stride;
+        corrections += 2 * chunk->rate_stride;
         ++*learned;
     }
     struct eddy_pending *p = &network->pending;
@@ -115,7 +118,8 @@ EDDY_HIDDEN_FORMS(16, EDDY_RELU)
 
 int64_t EDDY_NAME(eddy_run)(struct eddy_network *network, const struct eddy_chunk *chunk, uint64_t *learned) {
     const struct eddy_layer *first = &network->layers[0], *head = &network->layers[network->depth - 1];
-    if (network->momentum == 0 && network->l2 == 0 && head->outputs == 1 && head->activation == EDDY_IDENTITY) {
+    bool is_plain = is_plain_besides_decay(network) && network->update.l2 == 0;
+    if (is_plain && head->outputs == 1 && head->activation == EDDY_IDENTITY) {
         if (network->depth == 1) {
             switch (first->padded_inputs) {
             case 16: return EDDY_NAME(run_unit_1)(network, chunk, learned);

@@ -71,7 +71,8 @@ EDDY_INLINE bool backpropagate(struct eddy_network *network, const float *x, flo
         }
     }
     float factor;
-    if (!judge(squares, rate, network->clip, network->longest_update, &factor)) return false;
+    float judged = network->rule >= EDDY_ADAGRAD && rate < 1 ? 1 : rate;
+    if (!judge(squares, judged, network->clip, network->longest_update, &factor)) return false;
     for (int32_t i = 0; i <= last; i++) {
         if (factor != 1) scale(layers[i].delta, layers[i].padded_outputs, factor);
         float norm = square_root(network->squares[i]) * factor;
@@ -85,10 +86,10 @@ EDDY_INLINE void update_from(
     struct eddy_network *network, int32_t first, const float *x, const float *input, float rate) {
     for (int32_t i = first; i < network->depth; i++) {
         struct eddy_layer *l = &network->layers[i];
-        if (network->momentum != 0) {
-            descend_with_momentum(l, input, rate, network->momentum, network->l2);
+        if (!is_plain_besides_decay(network)) {
+            descend_by_rule(network, l, input, rate);
         } else {
-            if (network->l2 != 0) decay(l, 1.0f - rate * network->l2);
+            if (network->update.l2 != 0) decay(l, 1.0f - rate * network->update.l2);
             if (i == 0 && network->defers) {
                 postpone(network, x, rate);
             } else {

@@ -16,6 +16,21 @@ enum eddy_activation {
 
 enum eddy_loss { EDDY_SQUARED, EDDY_HUBER, EDDY_BINARY_CROSS_ENTROPY, EDDY_CROSS_ENTROPY };
 
+enum eddy_rule {
+    EDDY_SGD, EDDY_MOMENTUM, EDDY_NESTEROV, EDDY_ADAGRAD, EDDY_RMSPROP, EDDY_ADAM, EDDY_ADAMW, EDDY_COCOB
+};
+
+/// A rule's numbers at one step (UpdateRule.swift has the equations; a rule reads what it has).
+struct eddy_update {
+    float rate;
+    float l1, l2;
+    float decays[2];        // momentum, ρ, or β₁ and β₂
+    float gains[2];         // 1 − decays
+    float epsilon, alpha;
+    float corrections[2];   // 1 / (1 − β₁ᵗ), 1 / √(1 − β₂ᵗ)
+    float bound;            // of a bet
+};
+
 /// One dense layer. All blocks are 64-byte aligned, padded to whole lanes with zeros.
 struct eddy_layer {
     int32_t inputs, outputs;
@@ -23,8 +38,9 @@ struct eddy_layer {
     int32_t padded_inputs, padded_outputs;
     int32_t activation;     // enum eddy_activation
     bool by_output;         // a row an output; else a row an input
-    float *weights, *bias;
-    float *weight_velocity, *bias_velocity;  // null without momentum
+    float *weights, *bias;  // the bias behind the last row
+    float *state;           // blocks, each as weights and bias; null where the rule keeps nothing
+    int64_t state_stride;   // floats from one block to the next
     float *output;          // y (padded_outputs)
     float *delta;           // dz (padded_outputs)
     uint32_t *live;         // the inputs that are not zero, in order (the larger of both paddings, + 17)
@@ -58,7 +74,8 @@ struct eddy_network {
     int32_t loss;           // enum eddy_loss
     float huber_delta;
     float clip;             // the longest gradient; infinity for none
-    float momentum, l2;
+    int32_t rule;           // enum eddy_rule
+    struct eddy_update update;
     float longest_update;   // beyond it a sample is rejected
     float norm_smoothing;   // the newest sample's weight in gradient_norms
     float *gradient_norms;  // (depth)
@@ -75,6 +92,7 @@ struct eddy_chunk {
     const float *weights;   // null where all are 1
     const float *rates;     // the learning rate of the n-th sample learned from here, if rate_stride is 1; else of all
     int64_t rate_stride;
+    const float *corrections; // (as rates, 2): of Adam
     float *predictions, *losses;
 };
 

@@ -6,7 +6,7 @@
 //     length of the header  u32
 //     header                JSON: configuration, schema, head, scaling, metrics, step
 //     parameters            u64 count, then float32: for each layer W (outputs, inputs) row-major, then b
-//     momenta               u64 count, then float32 in the same order; 0 without momentum
+//     optimizer's state     u64 number of blocks, then each as the parameters (momentum has one, Adam two, ...)
 //     checksum              u64: FNV-1a of all bytes before it
 //
 // Written beside its name, flushed to the disk, then renamed: a crash leaves the old file or the new
@@ -22,7 +22,7 @@ public struct ModelFileError: Error, Hashable, CustomStringConvertible {
 
 enum ModelFile {
     static let magic = Array("EDDYMODL".utf8)
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
 
     /// What is in the header.
     private struct Header: Codable {
@@ -67,7 +67,9 @@ enum ModelFile {
         append(UInt32(json.count), to: &bytes)
         bytes.append(contentsOf: json)
         append(learner.network?.flatParameters ?? [], to: &bytes)
-        append(learner.network?.flatVelocity ?? [], to: &bytes)
+        let state = learner.network?.flatState ?? []
+        append(UInt64(state.count), to: &bytes)
+        for block in state { append(block, to: &bytes) }
         append(checksum(bytes[...]), to: &bytes)
         return bytes
     }
@@ -133,7 +135,9 @@ enum ModelFile {
         let length: UInt32 = try reader.integer()
         let json = try reader.take(Int(length))
         let parameters = try reader.floats()
-        let velocity = try reader.floats()
+        let blocks: UInt64 = try reader.integer()
+        guard blocks <= 16 else { throw ModelFileError(description: "\(blocks) blocks of optimizer state: at most 16") }
+        let state = try (0..<blocks).map { _ in try reader.floats() }
 
         let decoder = JSONDecoder()
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
@@ -153,13 +157,13 @@ enum ModelFile {
                     + "\(Network.arithmeticVersion): the same bits could not follow")
         }
         do {
-            return (try learner(header, parameters, velocity), header.schema)
+            return (try learner(header, parameters, state), header.schema)
         } catch let error as ArchitectureError {
             throw ModelFileError(description: error.description)
         }
     }
 
-    private static func learner(_ header: Header, _ parameters: [Float], _ velocity: [Float]) throws -> Learner {
+    private static func learner(_ header: Header, _ parameters: [Float], _ state: [[Float]]) throws -> Learner {
         let learner = try Learner(header.configuration)
         var head: Head?
         if let record = header.head, let inputs = header.inputs {
@@ -170,12 +174,12 @@ enum ModelFile {
                 optimizer: configuration.optimizer, initialization: configuration.initialization,
                 seed: configuration.seed)
             guard parameters.count == network.parameterCount, record.gradientNorms.count == network.layers.count,
-                velocity.isEmpty || velocity.count == network.parameterCount,
+                state.count == network.stateBlocks, state.allSatisfy({ $0.count == network.parameterCount }),
                 header.scaler.map({ $0.inputs == inputs }) ?? true
             else { throw ModelFileError(description: "its weights do not fit its layers") }
             network.arithmetic = configuration.arithmetic
             network.flatParameters = parameters
-            if !velocity.isEmpty { network.flatVelocity = velocity }
+            network.flatState = state
             network.restore(step: record.step, gradientNorms: record.gradientNorms)
             head = Head(task: record.task, classes: record.classes, network: network, targets: record.targets)
         }
