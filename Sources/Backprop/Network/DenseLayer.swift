@@ -94,7 +94,7 @@ struct DenseLayer {
         applyActivation()
     }
 
-    private func applyActivation() {
+    func applyActivation() {
         for k in 0..<outputLanes {
             let z = output[k]
             switch activation {

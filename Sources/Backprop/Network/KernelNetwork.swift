@@ -86,18 +86,21 @@ final class KernelNetwork {
         network.pointee.rule = Int32(optimizer.rule.code.rawValue)
         network.pointee.update = eddy_update(optimizer)
         let firstBytes = Int(layers[0].by_output ? layers[0].outputs : layers[0].inputs) * Int(layers[0].stride) * 4
-        let isLarge = firstBytes > KernelNetwork.deferredBytes && optimizer.isPlain
+        let isLarge = firstBytes > KernelNetwork.deferredBytes && optimizer.isPlain && chunk.sparse == nil
         network.pointee.blocks.is_used = isLarge && owner.arithmetic == .chunked
         network.pointee.defers = isLarge && owner.mayDefer && !network.pointee.blocks.is_used
         if !network.pointee.defers { settle(owner.kernels) }
         if network.pointee.blocks.is_used, blocks == nil { makeBlocks() }
+        if chunk.sparse != nil { network.pointee.sparse_input = owner.sparseRow.floats }
         let isConstant = optimizer.schedule == .constant && optimizer.rule.corrections(at: step) == (1, 1)
         setRates(optimizer, from: step, count: isConstant ? 1 : chunk.count)
+        let ends = chunk.sparse.map { UnsafeRawPointer($0.ends).assumingMemoryBound(to: Int64.self) }
         return withUnsafePointers(rates, corrections) { rates, corrections in
             var views = eddy_chunk(
                 count: Int64(chunk.count), input_stride: Int64(owner.inputStride),
                 target_stride: Int64(owner.targetStride), outputs: Int64(owner.outputs), inputs: chunk.inputs,
-                targets: chunk.targets, weights: chunk.weights, rates: rates,
+                targets: chunk.targets, places: chunk.sparse?.places, values: chunk.sparse?.values,
+                ends: ends, first_place: Int64(chunk.sparse?.first ?? 0), weights: chunk.weights, rates: rates,
                 rate_stride: isConstant ? 0 : 1, corrections: corrections, predictions: chunk.predictions,
                 losses: chunk.losses)
             return Int(eddy_run(owner.kernels.code, network, &views, &step))

@@ -12,7 +12,10 @@
 public struct NetworkChunk {
     public let count: Int
     /// (count, inputStride), row-major, each row padded with zeros, 64-byte aligned (see ``AlignedBuffer``).
-    public let inputs: UnsafePointer<Float>
+    /// nil where they are sparse.
+    public let inputs: UnsafePointer<Float>?
+    /// The inputs that are not zero, where `inputs` does not have all.
+    public let sparse: SparseRows?
     /// (count, targetStride). NaN first: no label, predict only.
     public let targets: UnsafePointer<Float>
     /// (count), each scaling its sample's update; nil where all are 1.
@@ -28,6 +31,25 @@ public struct NetworkChunk {
     ) {
         self.count = count
         self.inputs = inputs
+        self.sparse = nil
+        self.targets = targets
+        self.weights = weights
+        self.predictions = predictions
+        self.losses = losses
+    }
+
+    /// Samples given by their inputs that are not zero.
+    ///
+    /// Under plain SGD, AdaGrad and COCOB without L1 and L2, learning has the bits of the dense form. Under other rules a
+    /// weight also changes where its input is zero, and that is left out: weights and optimizer state of the first layer
+    /// rest while their input is zero (as in PyTorch's SparseAdam), so that a sample costs what its inputs do.
+    public init(
+        count: Int, sparse: SparseRows, targets: UnsafePointer<Float>, weights: UnsafePointer<Float>?,
+        predictions: UnsafeMutablePointer<Float>, losses: UnsafeMutablePointer<Float>
+    ) {
+        self.count = count
+        self.inputs = nil
+        self.sparse = sparse
         self.targets = targets
         self.weights = weights
         self.predictions = predictions
@@ -50,6 +72,7 @@ extension Network {
                 precondition(target >= 0 && target < Float(self.outputs), "class \(target) of \(self.outputs) outputs")
             }
         }
+        chunk.sparse?.check(count: chunk.count, inputs: inputs)
         return kernels == .swift
             ? Kernels.flushingSubnormals { runReadably(chunk) } : fast.run(chunk, of: self, step: &step)
     }
@@ -60,11 +83,14 @@ extension Network {
         let targetStride = targetStride
         return dense.withUnsafeBufferPointer { dense in
             for i in 0..<chunk.count {
-                let x = UnsafeRawPointer(chunk.inputs + i * stride).assumingMemoryBound(to: Lanes.self)
+                let row = chunk.inputs.map { $0 + i * stride } ?? UnsafePointer(sparseRow.floats)
+                let x = UnsafeRawPointer(row).assumingMemoryBound(to: Lanes.self)
+                let places = chunk.sparse?.scatter(i, into: sparseRow.floats)
+                defer { chunk.sparse?.clear(i, from: sparseRow.floats) }
                 let target = chunk.targets + i * targetStride
                 let prediction = chunk.predictions + i * outputs
 
-                forward(dense, x)
+                forward(dense, x, places)
                 if target[0].isNaN {
                     chunk.losses[i] = .nan
                     predict(dense, into: prediction)
@@ -73,11 +99,10 @@ extension Network {
                     let loss = score(dense, target, into: prediction)
                     guard loss.isFinite, allFinite(prediction, outputs) else { return i }
                     let update = UpdateStep(optimizer, at: step)
-                    guard backward(dense, x, weight: chunk.weights?[i] ?? 1, learningRate: update.rate) else {
-                        return i
-                    }
+                    guard backward(dense, x, places, weight: chunk.weights?[i] ?? 1, learningRate: update.rate)
+                    else { return i }
                     chunk.losses[i] = loss
-                    self.update(dense, x, update)
+                    self.update(dense, x, places, update)
                 }
             }
             return chunk.count
@@ -86,10 +111,11 @@ extension Network {
 
     // MARK: Forward
 
-    private func forward(_ dense: UnsafeBufferPointer<DenseLayer>, _ x: UnsafePointer<Lanes>) {
+    /// `places`: where a sparse sample is not zero.
+    private func forward(_ dense: UnsafeBufferPointer<DenseLayer>, _ x: UnsafePointer<Lanes>, _ places: [Int]?) {
         var input = x
-        for layer in dense {
-            layer.forward(input)
+        for (l, layer) in dense.enumerated() {
+            if l == 0, let places { layer.forward(input, places: places) } else { layer.forward(input) }
             input = UnsafePointer(layer.output)
         }
     }
@@ -173,7 +199,8 @@ extension Network {
     /// Every layer's dz, scaled by the sample's weight and the clip; false, and nothing written to a weight, where the
     /// gradient is not finite or too long.
     private func backward(
-        _ dense: UnsafeBufferPointer<DenseLayer>, _ x: UnsafePointer<Lanes>, weight: Float, learningRate: Float
+        _ dense: UnsafeBufferPointer<DenseLayer>, _ x: UnsafePointer<Lanes>, _ places: [Int]?, weight: Float,
+        learningRate: Float
     ) -> Bool {
         let last = dense.count - 1
         for k in dense[last].outputs..<dense[last].outputLanes * 16 { floats(dense[last].delta)[k] = 0 }
@@ -192,7 +219,13 @@ extension Network {
             let inputLanes = l == 0 ? inputStride / 16 : dense[l - 1].outputLanes
             // Each layer's gradient is x dzᵀ (and dz for the bias), so ‖g‖² = ‖dz‖² · (‖x‖² + 1).
             let d = UnsafePointer(dense[l].delta)
-            let square = dot(d, d, lanes: dense[l].outputLanes) * (dot(input, input, lanes: inputLanes) + 1)
+            let ofInput =
+                if l == 0, let places {
+                    sumOfSquares(floats(x), places: places)
+                } else {
+                    dot(input, input, lanes: inputLanes)
+                }
+            let square = dot(d, d, lanes: dense[l].outputLanes) * (ofInput + 1)
             squaredNorms[l] = square
             squares += square
             if l == 0 { break }
@@ -223,11 +256,11 @@ extension Network {
     // MARK: Update
 
     private func update(
-        _ dense: UnsafeBufferPointer<DenseLayer>, _ x: UnsafePointer<Lanes>, _ update: UpdateStep
+        _ dense: UnsafeBufferPointer<DenseLayer>, _ x: UnsafePointer<Lanes>, _ places: [Int]?, _ update: UpdateStep
     ) {
         var input = x
-        for layer in dense {
-            layer.update(input, update)
+        for (l, layer) in dense.enumerated() {
+            if l == 0, let places { layer.update(input, places: places, update) } else { layer.update(input, update) }
             input = UnsafePointer(layer.output)
         }
         step &+= 1

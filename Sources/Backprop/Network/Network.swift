@@ -53,6 +53,8 @@ public final class Network {
     private let scratch: AlignedBuffer
     /// One sample, padded, for the calls that take arrays.
     private let sample: AlignedBuffer
+    /// Zeros, into which a sparse sample is written for its step.
+    private(set) lazy var sparseRow = AlignedBuffer(count: inputs)
 
     /// ‖gradient‖ of each layer, smoothed over some 100 samples (see ``LayerNorms``).
     let gradientNorms: UnsafeMutablePointer<Float>  // (layers)

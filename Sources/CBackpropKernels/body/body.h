@@ -28,6 +28,7 @@ EDDY_PUSH(EDDY_TARGET)
 #include "deferred.h"
 #include "loss.h"
 #include "step.h"
+#include "sparse.h"
 #include "chunked.h"
 #include "resident.h"
 #include "run.h"

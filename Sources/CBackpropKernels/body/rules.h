@@ -79,6 +79,14 @@ EDDY_INLINE void apply_to_row(
     }
 }
 
+EDDY_INLINE void apply_to_bias(int rule, const struct eddy_update u, struct eddy_layer *l) {
+    float *state = l->state ? l->state + (l->bias - l->weights) : 0;
+    for (int32_t k = 0; k < l->padded_outputs; k += EDDY_WIDTH) {
+        vn *b = registers(l->bias + k);
+        *b = apply(rule, u, *b, *registers_of(l->delta + k), state + k, l->state_stride);
+    }
+}
+
 /// All weights and biases of a layer.
 EDDY_INLINE void apply_to_layer(
     int rule, const struct eddy_update u, struct eddy_layer *l, const float *x, bool shrinks) {
@@ -91,10 +99,7 @@ EDDY_INLINE void apply_to_layer(
         if (rests && scalars[i] == 0) continue;
         apply_to_row(rule, u, w, state, state_stride, vector, scalars[i], stride, shrinks);
     }
-    for (int32_t k = 0; k < l->padded_outputs; k += EDDY_WIDTH) {
-        *registers(w + k) =
-            apply(rule, u, *registers_of(w + k), *registers_of(l->delta + k), state + k, state_stride);
-    }
+    apply_to_bias(rule, u, l);
 }
 
 #define EDDY_EACH_RULE(CALL)                                                                                          \

@@ -2,8 +2,9 @@
 
 /// What comes after the forward pass: predicts or scores, and finds every delta. False where the sample is rejected.
 EDDY_INLINE bool judge_sample(
-    struct eddy_network *network, const struct eddy_chunk *chunk, int64_t i, float rate, bool *is_labelled) {
-    const float *x = chunk->inputs + i * chunk->input_stride, *target = chunk->targets + i * chunk->target_stride;
+    struct eddy_network *network, const struct eddy_chunk *chunk, int64_t i, const float *x, const v16 *x_squares,
+    float rate, bool *is_labelled) {
+    const float *target = chunk->targets + i * chunk->target_stride;
     float *prediction = chunk->predictions + i * chunk->outputs;
     *is_labelled = !__builtin_isnan(target[0]);
     if (!*is_labelled) {
@@ -15,7 +16,7 @@ EDDY_INLINE bool judge_sample(
     // Probabilities are finite if the logarithm of their sum is.
     bool is_softmax = network->loss == EDDY_CROSS_ENTROPY;
     if (!is_softmax && !all_finite(prediction, (int32_t)chunk->outputs)) return false;
-    if (!backpropagate(network, x, chunk->weights ? chunk->weights[i] : 1, rate)) return false;
+    if (!backpropagate(network, x, x_squares, chunk->weights ? chunk->weights[i] : 1, rate)) return false;
     chunk->losses[i] = loss;
     return true;
 }
@@ -32,7 +33,7 @@ static int64_t EDDY_NAME(run_any)(struct eddy_network *network, const struct edd
             for (int32_t k = 0; k < padded_inputs; k += 16) __builtin_prefetch(x + chunk->input_stride + k);
         }
         bool is_labelled;
-        if (!judge_sample(network, chunk, i, *rates, &is_labelled)) break;
+        if (!judge_sample(network, chunk, i, x, 0, *rates, &is_labelled)) break;
         if (!is_labelled) continue;
         network->update.corrections[0] = corrections[0];
         network->update.corrections[1] = corrections[1];
@@ -70,7 +71,7 @@ static int64_t EDDY_NAME(run_blocks)(struct eddy_network *network, const struct 
             activate(l);
             forward_from(network, 1, x[t], l->output);
             bool is_labelled;
-            if (!judge_sample(network, chunk, i, *rates, &is_labelled)) {
+            if (!judge_sample(network, chunk, i, x[t], 0, *rates, &is_labelled)) {
                 is_rejected = true;
                 break;
             }
@@ -83,6 +84,38 @@ static int64_t EDDY_NAME(run_blocks)(struct eddy_network *network, const struct 
             ++*learned;
         }
         update_block(network, x);
+    }
+    return i;
+}
+
+/// Samples given by their inputs that are not zero.
+static int64_t EDDY_NAME(run_sparse)(struct eddy_network *network, const struct eddy_chunk *chunk, uint64_t *learned) {
+    struct eddy_layer *l = &network->layers[0];
+    const float *rates = chunk->rates, *corrections = chunk->corrections;
+    float *x = network->sparse_input;
+    int64_t i = 0, first = chunk->first_place;
+    for (; i < chunk->count; i++) {
+        const uint32_t *places = chunk->places + first;
+        const int64_t count = chunk->ends[i] - first;
+        v16 x_squares = scatter(l, x, places, chunk->values + first, count);
+        first = chunk->ends[i];
+        if (i + 1 < chunk->count) prefetch(l, chunk->places + first, chunk->ends[i + 1] - first);
+        forward_sparse(l, x);
+        activate(l);
+        forward_from(network, 1, x, l->output);
+        bool is_labelled;
+        bool is_sound = judge_sample(network, chunk, i, x, &x_squares, *rates, &is_labelled);
+        if (is_sound && is_labelled) {
+            network->update.corrections[0] = corrections[0];
+            network->update.corrections[1] = corrections[1];
+            update_sparse(network, x, *rates);
+            update_from(network, 1, x, l->output, *rates);
+            rates += chunk->rate_stride;
+            corrections += 2 * chunk->rate_stride;
+            ++*learned;
+        }
+        clear(x, places, count);
+        if (!is_sound) break;
     }
     return i;
 }
@@ -117,6 +150,7 @@ EDDY_HIDDEN_FORMS(16, EDDY_TANH)
 EDDY_HIDDEN_FORMS(16, EDDY_RELU)
 
 int64_t EDDY_NAME(eddy_run)(struct eddy_network *network, const struct eddy_chunk *chunk, uint64_t *learned) {
+    if (chunk->places) return EDDY_NAME(run_sparse)(network, chunk, learned);
     const struct eddy_layer *first = &network->layers[0], *head = &network->layers[network->depth - 1];
     bool is_plain = is_plain_besides_decay(network) && network->update.l2 == 0;
     if (is_plain && head->outputs == 1 && head->activation == EDDY_IDENTITY) {

@@ -42,8 +42,10 @@ EDDY_INLINE bool judge(float squares, float rate, float clip, float longest_upda
     return norm * rate <= longest_update;  // false where it is not a number
 }
 
-/// Every layer's dz, scaled by the sample's weight and the clip; false where the sample is to be rejected.
-EDDY_INLINE bool backpropagate(struct eddy_network *network, const float *x, float weight, float rate) {
+/// Every layer's dz, scaled by the sample's weight and the clip; false where the sample is to be rejected. `x_squares`:
+/// ‖x‖² by lanes, where it is known.
+EDDY_INLINE bool backpropagate(
+    struct eddy_network *network, const float *x, const v16 *x_squares, float weight, float rate) {
     int32_t last = network->depth - 1;
     struct eddy_layer *layers = network->layers;
     pad(layers[last].delta, layers[last].outputs, layers[last].padded_outputs);
@@ -60,7 +62,8 @@ EDDY_INLINE bool backpropagate(struct eddy_network *network, const float *x, flo
             }
             const float *input = k == 0 ? x : layers[k - 1].output;
             sums[2 * (i - k)] = sum_by_lanes(layers[k].delta, layers[k].delta, layers[k].padded_outputs);
-            sums[2 * (i - k) + 1] = sum_by_lanes(input, input, layers[k].padded_inputs);
+            sums[2 * (i - k) + 1] =
+                k == 0 && x_squares ? *x_squares : sum_by_lanes(input, input, layers[k].padded_inputs);
         }
         v4 norms = across4(sums[0], sums[1], sums[2], sums[3]);
         network->squares[i] = norms[0] * (norms[1] + 1.0f);

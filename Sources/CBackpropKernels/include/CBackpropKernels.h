@@ -80,6 +80,7 @@ struct eddy_network {
     float norm_smoothing;   // the newest sample's weight in gradient_norms
     float *gradient_norms;  // (depth)
     float *squares;         // (depth), scratch
+    float *sparse_input;    // (the first layer's padded_inputs), zeros, where samples are sparse
     bool defers;            // whether updates of the first layer wait for the next sample's forward pass
     struct eddy_pending pending;
     struct eddy_blocks blocks;
@@ -89,6 +90,10 @@ struct eddy_chunk {
     int64_t count;
     int64_t input_stride, target_stride, outputs;
     const float *inputs, *targets;
+    const uint32_t *places; // of the inputs that are not zero, ascending; null where `inputs` has all
+    const float *values;    // as places
+    const int64_t *ends;    // (count): behind each sample's places
+    int64_t first_place;    // of the first sample
     const float *weights;   // null where all are 1
     const float *rates;     // the learning rate of the n-th sample learned from here, if rate_stride is 1; else of all
     int64_t rate_stride;
