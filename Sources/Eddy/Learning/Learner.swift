@@ -231,7 +231,9 @@ public final class Learner {
                     probabilities[i] = probability
                 }
                 targets.update(from: buffers.targets, count: done)
-                metrics.scoreClasses(done, targets: targets, predictions: predictions, losses: losses)
+                metrics.scoreClasses(
+                    done, targets: targets, predictions: predictions, losses: losses,
+                    probabilities: buffers.predictions, outputs: outputs)
             case .regression:
                 for i in 0..<done {
                     predictions[i] = buffers.predictions[i]

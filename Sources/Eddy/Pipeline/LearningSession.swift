@@ -154,6 +154,9 @@ public actor LearningSession {
     /// Samples learned since the model began, also before it was loaded.
     public var step: UInt64 { learner.step }
 
+    /// All metrics at this moment: a copy, whose figures are worked out where it is.
+    public var metrics: Metrics { learner.metrics }
+
     /// Samples since this session began, by what became of them.
     public var sampleCounts: SampleCounts { counts }
 

@@ -15,6 +15,16 @@ struct LearnerSide: Sendable {
     let activity: FeedActivity
     let started = Date().timeIntervalSince1970
 
+    /// What was found out, with the hash of the weights and every figure, which take some work.
+    func wholeDescription() async -> ModelDescription {
+        let metrics = await session.metrics
+        var description = await description(withHash: true)
+        (description.classification, description.regression) = await aside {
+            (metrics.classification, metrics.regression)
+        }
+        return description
+    }
+
     /// - Parameter withHash: whether to tell the hash of the weights, which takes a copy of them.
     func description(withHash: Bool = false) async -> ModelDescription {
         let snapshot = await session.snapshot(withWeights: withHash)

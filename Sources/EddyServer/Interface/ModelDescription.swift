@@ -68,6 +68,9 @@ struct ModelDescription: Encodable, Sendable {
     var metrics: LossMessage.Figures
     var meanLoss: Double
     var recentLoss: Double
+    /// All figures; absent in messages.
+    var classification: BySpan<ClassificationFigures>?
+    var regression: BySpan<RegressionFigures>?
 
     init(
         _ snapshot: Snapshot, _ configuration: Configuration, hash: UInt64?, started: Double, feed: Address,

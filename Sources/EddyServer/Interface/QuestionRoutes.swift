@@ -15,7 +15,7 @@ struct QuestionRoutes: Sendable {
 
     var all: [WebRoute] {
         [
-            .get("/model") { _ in .json(await side.description(withHash: true)) },
+            .get("/model") { _ in .json(await side.wholeDescription()) },
             .get("/history") { request in try await history(request) },
             .get("/explain") { request in try await explain(request) },
             .get("/layers") { _ in
