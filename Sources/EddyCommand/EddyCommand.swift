@@ -16,7 +16,8 @@ struct EddyCommand: AsyncParsableCommand {
             """,
         version: EddyVersion.current,
         subcommands: [
-            Serve.self, Demo.self, Train.self, Predict.self, Explain.self, Check.self, Watch.self, Bench.self,
+            Serve.self, Demo.self, Train.self, Evaluate.self, Predict.self, Explain.self, Check.self, Watch.self,
+            Bench.self,
         ])
 }
 

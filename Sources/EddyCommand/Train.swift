@@ -99,19 +99,8 @@ struct Train: ParsableCommand {
     ) {
         let steps = learner.learn(chunk.samples)
         table.add(steps, chunk.samples, task: learner.task)
-        for event in chunk.events {
-            switch event.kind {
-            case .rejected(let error), .refusedDirective(let error): complaints.add(error)
-            case .directive(let directive):
-                complaints.add(SampleError(line: event.line, expected: "samples", got: "!" + directive))
-            case .foreign(let why): complaints.add(SampleError(line: event.line, expected: "samples", got: why))
-            }
-        }
-        for rejection in steps.rejections {
-            var error = rejection.error
-            error.line = chunk.lines[rejection.index]
-            complaints.add(error)
-        }
+        complaints.add(chunk)
+        complaints.add(steps, of: chunk)
     }
 
     private func summary(_ learner: Learner, rejected: Int) -> String {
@@ -138,21 +127,6 @@ struct Train: ParsableCommand {
             lines.append("weights      \(String(network.parameterHash, radix: 16)) (hash)")
         }
         return lines.joined(separator: "\n")
-    }
-}
-
-/// Errors to standard error: the first ten, then their number.
-private struct Complaints {
-    var file = ""
-    private(set) var count = 0
-
-    mutating func add(_ error: SampleError) {
-        count += 1
-        if count <= 10 { Terminal.complain("\(file): \(error)") }
-    }
-
-    func finish() {
-        if count > 10 { Terminal.complain("and \(count - 10) more errors") }
     }
 }
 
