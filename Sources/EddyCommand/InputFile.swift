@@ -3,7 +3,8 @@
 import Foundation
 
 enum InputFile {
-    /// Calls `body` with each block of the file until it returns false. `-` is standard input.
+    /// Calls `body` with each block of the file until it returns false. `-` is standard input. What is compressed is
+    /// decompressed.
     static func read(_ path: String, _ body: ([UInt8]) throws -> Bool) throws {
         let handle: Int32
         if path == "-" {
@@ -13,22 +14,40 @@ enum InputFile {
             guard handle >= 0 else { throw CommandError("cannot read \(path): \(String(cString: strerror(errno)))") }
         }
         defer { if path != "-" { close(handle) } }
+        var beginning: [UInt8] = []
+        var isBeginning = true
         while true {
             // Waits a moment at a time, so that Ctrl-C is noticed while nothing comes.
             var ready = pollfd(fd: handle, events: Int16(POLLIN), revents: 0)
             while poll(&ready, 1, 100) == 0 { if Interrupt.isSet { return } }
-            var count = 0
-            let block = [UInt8](unsafeUninitializedCapacity: 1 << 18) { buffer, filled in
-                count = Foundation.read(handle, buffer.baseAddress!, buffer.count)
-                filled = max(0, count)
+            guard let block = try block(handle, path) else { continue }
+            guard isBeginning else {
+                if block.isEmpty { return }
+                guard try body(block) else { return }
+                continue
             }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw CommandError("cannot read \(path): \(String(cString: strerror(errno)))")
+            beginning += block
+            if !block.isEmpty, Compression.isPossible(beginning) { continue }
+            isBeginning = false
+            if let kind = Compression(beginning) {
+                return try Decompressor(kind, path: path).read(beginning, handle, path: path, body)
             }
-            if count == 0 { return }
-            guard try body(block) else { return }
+            guard !beginning.isEmpty, try body(beginning), !block.isEmpty else { return }
         }
+    }
+
+    /// The next bytes of a file; empty at its end, nil where a signal came between.
+    static func block(_ handle: Int32, _ path: String) throws -> [UInt8]? {
+        var count = 0
+        let block = [UInt8](unsafeUninitializedCapacity: 1 << 18) { buffer, filled in
+            count = Foundation.read(handle, buffer.baseAddress!, buffer.count)
+            filled = max(0, count)
+        }
+        if count < 0 {
+            if errno == EINTR || errno == EAGAIN { return nil }
+            throw CommandError("cannot read \(path): \(String(cString: strerror(errno)))")
+        }
+        return block
     }
 
     /// Throws where a file cannot be read, before anything is done with others.
@@ -41,10 +60,12 @@ enum InputFile {
         if info.st_mode & S_IFMT == S_IFDIR { throw CommandError("cannot read \(path): it is a directory") }
     }
 
-    /// The size of a file in bytes; nil where it has none, as a pipe.
+    /// How many bytes will be read of a file; nil where that is not known, as of a pipe or compressed.
     static func size(_ path: String) -> Int? {
         var info = stat()
-        guard path != "-", stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return nil }
+        guard path != "-", stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG,
+            Compression(path: path) == nil
+        else { return nil }
         return Int(info.st_size)
     }
 }

@@ -167,7 +167,7 @@ struct LearningOptions: ParsableArguments {
 
 /// Which columns mean what.
 struct FormatOptions: ParsableArguments {
-    @Option(help: "The samples' format: csv or json. (default: recognised)")
+    @Option(help: "The samples' format: csv, json, vw (Vowpal Wabbit) or libsvm. (default: recognised)")
     var format: SampleFormat?
 
     @Option(

@@ -52,15 +52,15 @@ import Testing
     @Test func theFormatDirective_settlesTheFormat() {
         // An array is JSON unless CSV was asked for.
         #expect(decode("[1,2\n").errors.map(\.expected) == ["a comma or ]"])
-        #expect(decode("!format csv\n[1,2\n").errors.map(\.expected) == ["number"])
+        #expect(decode("!format csv\n[1,2\n").terms == [["x0=[1": 1]])
         #expect(decode("!format json\n1,x\n[1,\"x\"]\n").errors.map(\.line) == [2])
         let both = decode("1,x\n!format json\n[2,\"z\"]\n!format csv\n3,x\n")
         #expect(both.events.isEmpty)
         #expect(both.rows == [[1], [2], [3]])
-        for line in ["!format", "!format vw", "!format CSV", "!format csv json"] {
+        for line in ["!format", "!format xml", "!format CSV", "!format csv json"] {
             let wrong = decode(line + "\n1,x\n")
             #expect(wrong.errors.map(\.line) == [1])
-            #expect(wrong.errors[0].field == "format" && wrong.errors[0].expected == "csv or json")
+            #expect(wrong.errors[0].field == "format" && wrong.errors[0].expected == "csv, json, vw or libsvm")
             #expect(wrong.rows == [[1]])
         }
     }
@@ -68,14 +68,20 @@ import Testing
     // MARK: Other formats
 
     @Test(arguments: [
-        ("1 |f a:2 b:3", "Vowpal Wabbit"), ("| a b c", "Vowpal Wabbit"), ("-1 2.0 'tag|ns a:1", "Vowpal Wabbit"),
-        ("1 1:0.5 7:2", "LIBSVM"), ("-1 3:1e5", "LIBSVM"),
+        ("1 |f a:2 b:3", SampleFormat.vw), ("| a b c", .vw), ("-1 2.0 'tag|ns a:1", .vw), ("|f a:1", .vw),
+        ("'tag|f a", .vw), ("  | a", .vw), ("1\t|f a", .vw), ("1:0.5:0.2 | a", .vw), ("shared | a", .vw),
+        ("1 1:0.5 7:2", .libsvm), ("-1 3:1e5", .libsvm), ("+1\t1:0.5", .libsvm), ("3 qid:7 1:0.5", .libsvm),
+        ("1,4 3:0.5", .libsvm), ("{}", .json), ("  [1", .json), ("1,2,x", .csv), ("a|b|c", .csv), ("New York|5", .csv),
+        ("12:30 11:45", .csv), ("1 2:x", .csv), ("1 ns|a", .vw), ("a 1:2", .csv), ("|\u{1}", .csv), ("", .csv),
     ])
-    func aFormatThatIsNotReadYet_isNamedAndFixesNothing(line: String, name: String) {
-        let decoded = decode(line + "\n1,x\n")
-        #expect(decoded.errors.map(\.line) == [1])
-        #expect(decoded.errors[0].got.contains(name))
-        #expect(decoded.rows == [[1]])
+    func aLine_tellsItsFormat(line: String, format: SampleFormat) {
+        let found = Array(line.utf8).withUnsafeBufferPointer { FormatRecognition.recognise($0) }
+        #expect(found == .format(format))
+    }
+
+    @Test func packedBytesAmidLines_areNoSample() {
+        let decoded = decode(Array("1 |".utf8) + [0x0A] + Array("EDDY".utf8) + [1, 0, 1, 0, 0x0A])
+        #expect(decoded.errors.count == 1 || decoded.errors.count == 2)
     }
 
     @Test(arguments: ["12:30 12:45,1,x", "a|b,1,x", "EDDY,1,x", "a 1:2,3,x"])
@@ -90,7 +96,7 @@ import Testing
 
     private let request = "POST /feed HTTP/1.1\r\nHost: localhost:7071\r\n\r\n1,2,x\n3,4,x\n"
 
-    @Test(arguments: [nil, SampleFormat.csv, .json], ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH"])
+    @Test(arguments: [nil] + SampleFormat.allCases, ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH"])
     func anHTTPRequest_isForeignWhateverTheFormat(format: SampleFormat?, method: String) {
         let text = method + request.dropFirst(4)
         let decoded = decode(String(text), format: format)

@@ -24,7 +24,7 @@ import Testing
 
     /// A stream with everything in it that has a place: errors, directives, marks, long lines, other forms.
     static let motley =
-        "\u{FEFF}!reply json\r\nstray words\nfoo,bar\na,b,label\r\noops,1,x\n1,2,x\r\n\n3,4\n!ping\n5,6,\"a \"\"b\"\", c\"\n"
+        "\u{FEFF}!reply json\r\nstray words\nfoo,bar\na,b,label\r\ninf,1,x\n1,2,x\r\noops,1,x\r\n\n3,4\n!ping\n5,6,\"a \"\"b\"\", c\"\n"
         + "7,\"8\n9\",x\na,b,label\n-0,1e-50,7\n1,2,3,4\n!format json\n{\"a\":1,\"b\":2,\"label\":true,\"weight\":0.5,\"id\":\"q\"}\n"
         + "{\"b\":\"\\ud800\\u0041\"}\n[1,2,\"\\u00e9\"]\n" + String(repeating: "long", count: 100)
         + "\n{\"features\":[5,6]}\r\n!format csv\nb,label,a\n1,x,2\n!nonsense \u{1F600}\n9,,8\n7,x,9"
@@ -66,7 +66,7 @@ import Testing
 
     // MARK: Fuzz (the promises of each chunk are checked where it is taken in)
 
-    @Test(arguments: [nil, SampleFormat.csv, .json])
+    @Test(arguments: [nil] + SampleFormat.allCases)
     func randomBytes_neverCrashNorMakeANumberThatIsNone(format: SampleFormat?) {
         var random = TestRandom(seed: 3)
         let special = Array("\n\n\n\r,,\"\"'{}[]:\\!.eE+-0123456789 \t\u{0}natruefl|".utf8) + [0x80, 0xC3, 0xED, 0xFF]

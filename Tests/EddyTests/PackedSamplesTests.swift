@@ -104,7 +104,7 @@ import Testing
     }
 
     private var stream: [UInt8] {
-        header() + record(1, 2, 0) + record(.nan, 2, 1) + record(3, 4, .nan) + record(5, -.infinity, 0)
+        header() + record(1, 2, 0) + record(.infinity, 2, 1) + record(3, 4, .nan) + record(5, -.infinity, 0)
             + record(5, 6, .infinity) + record(7, 8, -0.0)
     }
 
@@ -115,10 +115,16 @@ import Testing
         #expect(found.lines == [1, 3, 6])
         #expect(
             found.errors == [
-                "line=2 column=1 expected=\"finite number\" got=\"nan\"",
-                "line=4 column=2 expected=\"finite number\" got=\"-inf\"",
+                "line=2 column=1 expected=\"finite number, or NaN for a missing one\" got=\"inf\"",
+                "line=4 column=2 expected=\"finite number, or NaN for a missing one\" got=\"-inf\"",
                 "line=5 field=label expected=\"finite number\" got=\"inf\"",
             ])
+    }
+
+    @Test func featureThatIsNaN_isMissing() {
+        let found = decode([header() + record(.nan, 2, 1) + record(3, .nan, .nan)])
+        #expect(found.features.map(\.isNaN) == [true, false, false, true])
+        #expect(found.labels == [.number(1), .none] && found.errors.isEmpty)
     }
 
     @Test func howeverTheStreamIsCut_theSamplesAreTheSame() {
@@ -155,7 +161,7 @@ import Testing
 
     @Test func firstSample_claimsTheSchema_andAHeaderAloneDoesNot() {
         let claim = SchemaClaim()
-        _ = decode([header() + record(.nan, 1, 1)], claim: claim)
+        _ = decode([header() + record(.infinity, 1, 1)], claim: claim)
         #expect(claim.current == nil)
         _ = decode([header() + record(2, 1, 1)], claim: claim)
         #expect(claim.current == Schema(inputs: 2))

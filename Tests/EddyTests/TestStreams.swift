@@ -30,6 +30,12 @@ struct Decoded: Equatable {
 
     /// The bits of each sample's features.
     var features: [[UInt32]] = []
+    /// The keys of each sample's terms, and the bits of their values.
+    var keys: [[UInt64]] = []
+    var values: [[UInt32]] = []
+    /// The names that were told, and how often one was told in all.
+    var names: [UInt64: String] = [:]
+    var namesTold = 0
     var labels: [Label] = []
     var weights: [Float] = []
     var identifiers: [Int: String] = [:]
@@ -38,6 +44,13 @@ struct Decoded: Equatable {
     var schema: Schema?
 
     var rows: [[Float]] { features.map { $0.map { Float(bitPattern: $0) } } }
+
+    /// Each sample's terms by name.
+    var terms: [[String: Float]] {
+        zip(keys, values).map { keys, values in
+            Dictionary(zip(keys, values).map { (names[$0] ?? "?", Float(bitPattern: $1)) }) { $0 + $1 }
+        }
+    }
 
     var errors: [SampleError] {
         events.compactMap { event in
@@ -63,7 +76,16 @@ struct Decoded: Equatable {
         #expect(samples.features.count == samples.inputs * samples.count)
         #expect(chunk.lines.count == samples.count)
         #expect(samples.weights.isEmpty || samples.weights.count == samples.count)
-        #expect(samples.features.allSatisfy { $0.isFinite && ($0 != 0 || $0.sign == .plus) })
+        #expect(samples.features.allSatisfy { !$0.isInfinite && ($0 != 0 || $0.sign == .plus) })
+        let terms = samples.terms
+        #expect(terms.keys.count == terms.values.count)
+        #expect(terms.values.allSatisfy { $0.isFinite && $0 != 0 })
+        #expect(terms.isEmpty ? terms.ends.isEmpty : terms.ends.count == samples.count)
+        #expect(terms.isEmpty || terms.ends.last == terms.keys.count)
+        #expect(zip(terms.ends, terms.ends.dropFirst()).allSatisfy { $0 <= $1 })
+        #expect(terms.names.allSatisfy { names[$0.key] == nil })
+        names.merge(terms.names) { first, _ in first }
+        namesTold += terms.names.count
         #expect(samples.weights.allSatisfy { $0.isFinite && $0 >= 0 })
         #expect(chunk.events.map(\.index).allSatisfy { (0...samples.count).contains($0) })
         for i in 0..<samples.count {
@@ -71,6 +93,8 @@ struct Decoded: Equatable {
             features.append(samples.features[i * samples.inputs..<(i + 1) * samples.inputs].map(\.bitPattern))
             weights.append(samples.weights.isEmpty ? 1 : samples.weights[i])
             identifiers[base + i] = samples.identifiers[i]
+            keys.append(Array(terms.keys[terms.range(of: i)]))
+            values.append(terms.values[terms.range(of: i)].map(\.bitPattern))
         }
         labels += samples.labels
         lines += chunk.lines

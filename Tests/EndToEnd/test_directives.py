@@ -44,7 +44,7 @@ class DirectivesTest(ServerTest):
         feed.send("!reply predictions\n")
         error = feed.ask("!format parquet\n")
         self.assertTrue(error.startswith("!error line=2 field=format "), error)
-        self.assertIn("csv or json", error)
+        self.assertIn("csv, json, vw or libsvm", error)
         self.assertRegex(feed.ask("1,2,a\n"), r"\Aa ")
 
     def test_unknown_directive_is_an_error_that_names_the_known(self):

@@ -254,7 +254,7 @@ class SampleTest(InterfaceTest):
                            (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n1,2,a\n", "no stream of samples")):
             self.refused(server, "/samples", 400, word, "POST", body)
         self.assertEqual(server.model()["step"], 0)
-        self.refused(server, "/samples?format=xml", 400, "csv or json", "POST", IRIS)
+        self.refused(server, "/samples?format=xml", 400, "csv, json, vw or libsvm", "POST", IRIS)
         self.refused(server, "/samples?label=0", 400, "count from 1", "POST", IRIS)
         self.post(server, "/samples", IRIS)  # none of that has fixed anything
         self.assertEqual(server.model()["step"], 150)
@@ -301,7 +301,7 @@ class SampleTest(InterfaceTest):
         for body, word in ((b"", "empty body"), (b"x\n", "no line is a sample"), (b"\xff\x00", "no line is a sample"),
                            (b"GET / HTTP/1.1\r\n\r\n", "no line is a sample")):
             self.refused(server, "/predict", 400, word, "POST", body)
-        self.refused(server, "/predict?format=xml", 400, "csv or json", "POST", "1,2,3,4")
+        self.refused(server, "/predict?format=xml", 400, "csv, json, vw or libsvm", "POST", "1,2,3,4")
         try:
             self.refused(server, "/predict", 413, "1048576", "POST", b"5.1,3.5,1.4,0.2\n" * 70_000)
         except (BrokenPipeError, ConnectionResetError):

@@ -22,15 +22,13 @@ enum TextCell {
         }
     }
 
-    var isNumber: Bool {
-        let outcome = try? withBytes { bytes in
-            bytes.isEmpty ? .failure(.notANumber) : DecimalNumber.parse(bytes.baseAddress!, count: bytes.count)
-        }
-        switch outcome {
-        case .success, .failure(.outOfRange): return true
-        case .failure(.notANumber), nil: return false
-        }
-    }
+    /// What no header has: a number, a day, a boolean.
+    var isValue: Bool { (try? withBytes { CellValue.isValue($0) }) ?? false }
+
+    /// The kind of a column whose first value this is.
+    var kind: Schema.Kind { (try? withBytes { CellValue.kind($0) }) ?? .number }
+
+    var isMissing: Bool { (try? withBytes { CellValue.isMissing($0) }) ?? false }
 }
 
 enum TextCells {
@@ -87,13 +85,15 @@ struct CSVHeader: Sendable {
     let names: [String]
     let line: Int
     let labelIndex: Int
+    /// Which column names the samples: the one called `id`, in any case, unless it is the label.
+    let identifierIndex: Int?
     /// Whether the label is what it was said to be, rather than found.
     let isLabelGiven: Bool
     /// Whether a column is called what a label is called, so that this is hardly a stray line of words.
     let isSure: Bool
 
-    /// The names where the cells are a header: none is a number, or one is named as a label is.
-    static func names(_ cells: [TextCell]) -> [String]? {
+    /// The names that the cells would be in a header: text, not all empty; nil where they cannot be.
+    static func names(of cells: [TextCell]) -> [String]? {
         guard cells.count >= 2 else { return nil }
         var names: [String] = []
         for cell in cells {
@@ -104,22 +104,30 @@ struct CSVHeader: Sendable {
         }
         guard names.contains(where: { !$0.isEmpty }) else { return nil }
         for (index, name) in names.enumerated() where name.isEmpty { names[index] = "column\(index + 1)" }
-        let numbers = cells.indices.filter { cells[$0].isNumber }
-        if numbers.isEmpty { return names }
+        return names
+    }
+
+    /// The names where the cells are a header: none is a value, or one is named as a label is.
+    static func names(_ cells: [TextCell]) -> [String]? {
+        guard let names = names(of: cells) else { return nil }
+        let values = cells.indices.filter { cells[$0].isValue }
+        if values.isEmpty { return names }
         guard let label = names.firstIndex(where: { labelNames.contains($0.lowercased()) }) else { return nil }
         // "5.1,3.5,y" is rather a sample of class y than a header; "1,2,y" numbers its columns.
         if names[label].lowercased() == "y" {
-            let counted = numbers.map { Int(names[$0]) }
+            let counted = values.map { Int(names[$0]) }
             let isCounting = [0, 1].contains { first in
                 counted.enumerated().allSatisfy { $0.element == $0.offset + first }
             }
-            return isCounting && numbers.count > 1 ? names : nil
+            return isCounting && values.count > 1 ? names : nil
         }
         return names
     }
 
     /// What a label column is called, best first.
     static let labelNames = ["label", "target", "class", "y"]
+    /// What a column of the samples' own names is called. It says nothing about them, and is never learned from.
+    static let identifierName = "id"
 
     /// - Throws: ``SampleError`` where two columns share a name or the label column is not there.
     init(_ names: [String], line: Int, label: LabelColumn) throws(SampleError) {
@@ -130,10 +138,12 @@ struct CSVHeader: Sendable {
         }
         let lowercased = names.map { $0.lowercased() }
         let usual = CSVHeader.labelNames.lazy.compactMap { lowercased.firstIndex(of: $0) }.first
+        let identifier = lowercased.firstIndex(of: CSVHeader.identifierName)
         var isSure = usual != nil
         switch label {
         case .automatic:
-            labelIndex = usual ?? names.count - 1
+            let last = identifier == names.count - 1 ? names.count - 2 : names.count - 1
+            labelIndex = usual ?? last
         case .name(let name):
             guard let index = names.firstIndex(of: name) else {
                 throw SampleError(
@@ -147,18 +157,31 @@ struct CSVHeader: Sendable {
         self.names = names
         self.line = line
         self.isSure = isSure
+        identifierIndex = identifier == labelIndex ? nil : identifier
         isLabelGiven = label != .automatic
     }
 
     var labelName: String { names[labelIndex] }
-    var inputs: [String] { names.indices.filter { $0 != labelIndex }.map { names[$0] } }
+    /// The places of the columns that are neither label nor identifier.
+    var inputIndices: [Int] { names.indices.filter { $0 != labelIndex && $0 != identifierIndex } }
+    var inputs: [String] { inputIndices.map { names[$0] } }
+    /// Whether there is nothing but identifiers and labels: labels of samples that came before.
+    var isOfLabelsAlone: Bool { identifierIndex != nil && names.count == 2 }
 }
 
 /// What each column of a connection is to the learner.
 struct ColumnPlan: Sendable {
     enum Role: Sendable, Hashable {
-        case input(Int)
+        /// A number, to a place in the row.
+        case number(Int)
+        /// A number to a place in the row, or words.
+        case open(Int, Int)
+        /// A day or time, to several places from one on.
+        case date(Int, Schema.Kind)
+        /// Words, by their place in `texts`.
+        case text(Int)
         case label
+        case identifier
         case ignored
     }
 
@@ -178,16 +201,24 @@ struct ColumnPlan: Sendable {
     let unlabelledPlaces: [Int]
     static let labelPlace = -1
     static let ignoredPlace = -2
-    /// Features a row has.
+    static let otherPlace = -3
+    /// What the terms of columns that may hold words begin with.
+    let texts: [TermPrefix]
+    /// Numbers a row has.
     let inputs: Int
     let hasLabel: Bool
+    /// Whether any input is a number or day, so that no header reads as a sample.
+    let hasNumbers: Bool
+    /// Whether any column goes elsewhere than into the row.
+    let hasOthers: Bool
     /// Whether the label is not the last column, so that a line must be counted before it is read.
     let isLabelInside: Bool
     let isFromHeader: Bool
 
-    private init(_ columns: [Column], inputs: Int, isFromHeader: Bool) {
+    private init(_ columns: [Column], _ schema: Schema, isFromHeader: Bool) {
         self.columns = columns
-        self.inputs = inputs
+        inputs = schema.inputs.count
+        texts = schema.termPrefixes
         self.isFromHeader = isFromHeader
         unlabelled = columns.filter { $0.role != .label }
         roles = columns.map(\.role)
@@ -195,63 +226,83 @@ struct ColumnPlan: Sendable {
         places = roles.map(ColumnPlan.place)
         unlabelledPlaces = unlabelledRoles.map(ColumnPlan.place)
         hasLabel = unlabelled.count < columns.count
+        hasNumbers = roles.contains { if case .number = $0 { true } else if case .date = $0 { true } else { false } }
+        hasOthers = places.contains(ColumnPlan.otherPlace)
         isLabelInside = hasLabel && columns.last?.role != .label
+    }
+
+    private static func check(_ schema: Schema, _ line: Int) throws(SampleError) {
+        guard schema.columns.isEmpty else { return }
+        throw SampleError(
+            line: line, expected: "features by name (Vowpal Wabbit text, LIBSVM or JSON), as the samples before had",
+            got: "CSV")
     }
 
     private static func place(_ role: Role) -> Int {
         switch role {
-        case .input(let input): input
+        case .number(let place), .open(let place, _): place
         case .label: labelPlace
         case .ignored: ignoredPlace
+        case .date, .text, .identifier: otherPlace
         }
     }
 
     /// Columns without names, by position.
     init(schema: Schema, label: LabelColumn, line: Int) throws(SampleError) {
-        let count = schema.inputs.count + 1
+        try ColumnPlan.check(schema, line)
+        let count = schema.columns.count + 1
         var index = count - 1
         if case .position(let position) = label {
             index = try ColumnPlan.labelIndex(position, columns: count, line: line)
         }
-        var columns = schema.inputs.enumerated().map { Column(name: $0.element, role: .input($0.offset)) }
+        var columns = zip(schema.columns, schema.roles).map { Column(name: $0.name, role: $1) }
         columns.insert(Column(name: schema.label ?? "label", role: .label), at: index)
-        self.init(columns, inputs: schema.inputs.count, isFromHeader: false)
+        self.init(columns, schema, isFromHeader: false)
     }
 
     /// A header's columns: by name where the schema has names, else by position. Columns that the schema does not
     /// know are ignored.
     init(_ header: CSVHeader, schema: Schema, line: Int) throws(SampleError) {
+        try ColumnPlan.check(schema, line)
         var columns: [Column] = []
+        if header.isOfLabelsAlone {
+            for (index, name) in header.names.enumerated() {
+                columns.append(Column(name: name, role: index == header.labelIndex ? .label : .identifier))
+            }
+            self.init(columns, schema, isFromHeader: true)
+            return
+        }
         guard schema.isNamed else {
-            guard header.inputs.count == schema.inputs.count else {
+            guard header.inputs.count == schema.columns.count else {
                 throw SampleError(
-                    line: line, expected: "a header of \(schema.inputs.count) inputs and a label",
+                    line: line, expected: "a header of \(schema.columns.count) inputs and a label",
                     got: "\(header.names.count) columns in line \(header.line)")
             }
-            var next = 0
+            var roles = schema.roles[...]
             for (index, name) in header.names.enumerated() {
-                let isLabel = index == header.labelIndex
-                columns.append(Column(name: name, role: isLabel ? .label : .input(next)))
-                next += isLabel ? 0 : 1
+                let role: Role =
+                    index == header.labelIndex
+                    ? .label : index == header.identifierIndex ? .identifier : roles.removeFirst()
+                columns.append(Column(name: name, role: role))
             }
-            self.init(columns, inputs: schema.inputs.count, isFromHeader: true)
+            self.init(columns, schema, isFromHeader: true)
             return
         }
         let present = Set(header.names)
-        for name in schema.inputs where !present.contains(name) {
+        for column in schema.columns where !present.contains(column.name) {
             throw SampleError(
-                line: line, expected: "a column named \(name), as the first samples had",
+                line: line, expected: "a column named \(column.name), as the first samples had",
                 got: header.names.joined(separator: ","))
         }
-        let inputs = Dictionary(schema.inputs.enumerated().map { ($0.element, $0.offset) }) { first, _ in first }
+        let inputs = Dictionary(zip(schema.columns.map(\.name), schema.roles)) { first, _ in first }
         // The label as it was given here, else as the schema has it, else as found. Never an input.
         var label = header.isLabelGiven ? header.labelIndex : header.names.firstIndex { $0 == schema.label }
         if label == nil, header.isSure || schema.label == nil { label = header.labelIndex }
         for (index, name) in header.names.enumerated() {
-            let role: Role = inputs[name].map { .input($0) } ?? (index == label ? .label : .ignored)
-            columns.append(Column(name: name, role: role))
+            let other: Role = index == label ? .label : index == header.identifierIndex ? .identifier : .ignored
+            columns.append(Column(name: name, role: inputs[name] ?? other))
         }
-        self.init(columns, inputs: schema.inputs.count, isFromHeader: true)
+        self.init(columns, schema, isFromHeader: true)
     }
 
     static func labelIndex(_ position: Int, columns: Int, line: Int) throws(SampleError) -> Int {
@@ -263,4 +314,35 @@ struct ColumnPlan: Sendable {
         }
         return index
     }
+}
+
+extension Schema {
+    /// Where each column's values go.
+    var roles: [ColumnPlan.Role] {
+        var place = 0
+        var text = 0
+        var roles: [ColumnPlan.Role] = []
+        for column in columns {
+            switch column.kind {
+            case .number: roles.append(.number(place))
+            case .open: roles.append(.open(place, text))
+            case .date, .time: roles.append(.date(place, column.kind))
+            case .text: roles.append(.text(text))
+            }
+            place += column.kind.parts.count
+            text += column.kind.mayBeWords ? 1 : 0
+        }
+        return roles
+    }
+
+    /// What the terms of columns that may hold words begin with.
+    var termPrefixes: [TermPrefix] {
+        columns.filter { $0.kind.mayBeWords }.map { TermPrefix($0.name + "=") }
+    }
+
+    var mayHaveWords: Bool { columns.contains { $0.kind.mayBeWords } }
+}
+
+extension Schema.Kind {
+    var mayBeWords: Bool { self == .text || self == .open }
 }

@@ -2,19 +2,32 @@
 //
 // A connection's first lines settle its columns: a header is remembered as a candidate, and becomes
 // the header only when a valid sample with as many fields comes (so that a stray line of words
-// before it fixes nothing). From then on a plan says for each column which input it is, and a line is
-// read in one pass straight into the chunk's row.
+// before it fixes nothing; CSVFirstLines.swift). From then on a plan says for each column which input it is, and a line
+// is read in one pass straight into the chunk's row.
 //
 // Unlike RFC 4180, a newline always ends the sample, even in quotes: a lost quote must not swallow a stream.
 
 /// Reads CSV lines of one connection.
 struct CSVReader: Sendable {
-    private let label: LabelColumn
+    let label: LabelColumn
     var labels = LabelReader()
+    var writer = TermWriter()
     /// Settled by the first sample.
     private(set) var plan: ColumnPlan?
+    /// The header's bytes, where there is one.
+    private var headerLine: [UInt8] = []
     /// Headers seen before the first sample, at most one for each number of fields; sure ones, or none that is.
-    private var candidates: [(header: CSVHeader, isSure: Bool)] = []
+    var candidates: [Candidate] = []
+    /// The numbers of fields of lines of words that are no header, as a word comes twice in them.
+    var wordCounts: Set<Int> = []
+    /// An earlier line that was taken for a header and was none.
+    var belated: SampleError?
+
+    struct Candidate: Sendable {
+        let header: CSVHeader
+        let isSure: Bool
+        let line: [UInt8]
+    }
 
     init(label: LabelColumn) { self.label = label }
 
@@ -29,6 +42,7 @@ struct CSVReader: Sendable {
         _ line: UnsafeBufferPointer<UInt8>, line number: Int, into chunk: inout SampleChunk, claim: SchemaClaim
     ) throws(SampleError) -> Bool {
         if let plan {
+            if !plan.hasNumbers, isHeaderLine(line.baseAddress!, line.count) { return false }
             do throws(SampleError) {
                 try readRow(line, line: number, plan, into: &chunk)
                 return true
@@ -46,82 +60,22 @@ struct CSVReader: Sendable {
         _ line: UnsafeBufferPointer<UInt8>, line number: Int, into chunk: inout SampleChunk, claim: SchemaClaim
     ) throws(SampleError) -> Bool {
         let cells = try TextCells.split(line, line: number)
-        if try remember(cells, line: number, claim.current) { return false }
+        if try isHeader(cells, line, number, claim.current) { return false }
 
         let header = try header(for: cells.count, line: number)
-        let proposal: Schema
-        if let schema = claim.current {
-            proposal = schema
-        } else if let header {
-            proposal = Schema(names: header.inputs, label: header.labelName)
-        } else {
-            if case .name(let name) = label {
-                throw SampleError(
-                    line: number, expected: "a header with a column named \(name), the label",
-                    got: SampleError.excerpt(line))
-            }
-            guard cells.count >= 2 else {
-                throw SampleError(
-                    line: number, expected: "features and a label, separated by commas", got: SampleError.excerpt(line))
-            }
-            proposal = Schema(inputs: cells.count - 1)
-        }
+        let schema = claim.current
+        let proposal = if let schema { schema } else { try proposal(cells, line, number, header) }
         if let settled = try attempt(line, number, header, proposal, into: &chunk) {
             let schema = claim.claim(proposal)
+            if let header { headerLine = candidates.first { $0.header.line == header.line }?.line ?? [] }
             if schema == proposal {
                 plan = settled
             } else {  // another connection was first
-                chunk = SampleChunk(inputs: schema.inputs.count)
+                chunk.restart(inputs: schema.inputs.count)
                 plan = try attempt(line, number, header, schema, into: &chunk)
             }
         }
         return true
-    }
-
-    /// Keeps a header until a sample has shown that it is one, and says whether the line was taken for a header.
-    ///
-    /// A sure one takes the place of all others; else the first of each number of fields is kept.
-    ///
-    /// - Throws: where the session has names for its inputs and the header lacks one. It is kept all the same:
-    ///   what comes below it must not be taken by position.
-    private mutating func remember(_ cells: [TextCell], line: Int, _ schema: Schema?) throws(SampleError) -> Bool {
-        guard let names = CSVHeader.names(cells) else { return false }
-        // Below a header, numbers make a sample, even of class "target".
-        let isKnown = candidates.contains { $0.header.names.count == cells.count }
-        if isKnown, cells.contains(where: { $0.isNumber }) { return false }
-
-        let header = try CSVHeader(names, line: line, label: label)
-        var isSure = header.isSure
-        var misfit: SampleError?
-        if let schema, schema.isNamed {
-            do throws(SampleError) { _ = try ColumnPlan(header, schema: schema, line: line) } catch { misfit = error }
-            isSure = misfit == nil
-        }
-        if candidates.contains(where: { $0.isSure }) {
-            if let misfit { throw misfit }
-            guard isSure else { return false }
-        } else if isSure {
-            candidates = []
-        }
-        if !candidates.contains(where: { $0.header.names.count == cells.count }), candidates.count < 8 {
-            candidates.append((header, isSure))
-        }
-        if let misfit { throw misfit }
-        return true
-    }
-
-    /// The candidate header for a line of `fields` fields, one fewer where the label is left out.
-    private func header(for fields: Int, line: Int) throws(SampleError) -> CSVHeader? {
-        let headers = candidates.map(\.header)
-        guard let newest = headers.last else { return nil }
-        if let header = headers.first(where: { $0.names.count == fields })
-            ?? headers.first(where: { $0.names.count - 1 == fields })
-        {
-            return header
-        }
-        throw SampleError(
-            line: line, expected: "\(newest.names.count) fields, as in the header of line \(newest.line)",
-            got: "\(fields) fields")
     }
 
     /// Reads a line by the plan that header and schema make; the plan where it worked.
@@ -133,9 +87,15 @@ struct CSVReader: Sendable {
             if let header { try ColumnPlan(header, schema: schema, line: number) } else {
                 try ColumnPlan(schema: schema, label: label, line: number)
             }
-        if chunk.inputs != schema.inputs.count { chunk = SampleChunk(inputs: schema.inputs.count) }
+        if chunk.inputs != schema.inputs.count { chunk.restart(inputs: schema.inputs.count) }
         try readRow(line, line: number, plan, into: &chunk)
         return plan
+    }
+
+    /// Whether these are the bytes of the header, which would read as a sample where all columns may be words.
+    @inline(__always)
+    func isHeaderLine(_ start: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        count == headerLine.count && headerLine.withUnsafeBufferPointer { memcmp(start, $0.baseAddress!, count) == 0 }
     }
 
     private func isRepeatedHeader(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
@@ -147,33 +107,56 @@ struct CSVReader: Sendable {
 
     // MARK: A row
 
+    /// What a line says beside the numbers of its row.
+    private struct Rest {
+        var label = Label.none
+        var identifier: String?
+        var terms = Terms()
+    }
+
     @inline(__always)
     private mutating func readRow(
         _ line: UnsafeBufferPointer<UInt8>, line number: Int, _ plan: ColumnPlan, into chunk: inout SampleChunk
     ) throws(SampleError) {
         let inputs = chunk.inputs
         let base = chunk.features.count
-        chunk.features.append(contentsOf: repeatElement(0, count: inputs))
-        var label = Label.none
+        chunk.features.append(contentsOf: repeatElement(.nan, count: inputs))
+        var rest = Rest()
+        swap(&rest.terms, &chunk.terms)
         let failure = chunk.features.withUnsafeMutableBufferPointer { features -> SampleError? in
             do throws(SampleError) {
-                try readFields(line, number, plan, features.baseAddress! + base, &label)
+                // A row of terms alone may have no address.
+                var none: Float = 0
+                if let row = features.baseAddress {
+                    try readFields(line, number, plan, row + base, &rest)
+                } else {
+                    try withUnsafeMutablePointer(to: &none) { row throws(SampleError) in
+                        try readFields(line, number, plan, row, &rest)
+                    }
+                }
                 return nil
             } catch {
                 return error
             }
         }
-        if let failure {
-            chunk.features.removeLast(inputs)
-            throw failure
+        swap(&rest.terms, &chunk.terms)
+        var problem = failure
+        if problem == nil, case .none = rest.label, !chunk.terms.hasPending, chunk.features[base...].allSatisfy(\.isNaN)
+        {
+            problem = SampleError(line: number, expected: "a feature or a label", got: SampleError.excerpt(line))
         }
-        chunk.finish(label: label)
+        if let problem {
+            chunk.features.removeLast(inputs)
+            chunk.terms.takeBack()
+            throw problem
+        }
+        chunk.finish(label: rest.label, id: rest.identifier)
     }
 
     @inline(__always)
     private mutating func readFields(
         _ line: UnsafeBufferPointer<UInt8>, _ number: Int, _ plan: ColumnPlan,
-        _ row: UnsafeMutablePointer<Float>, _ label: inout Label
+        _ row: UnsafeMutablePointer<Float>, _ rest: inout Rest
     ) throws(SampleError) {
         var cursor = line.baseAddress!
         let end = cursor + line.count
@@ -183,14 +166,14 @@ struct CSVReader: Sendable {
         if isShort { roles = plan.unlabelledRoles }
         for index in roles.indices {
             let start = cursor
-            if case .input(let input) = roles[index], case .success(let value) = DecimalNumber.scan(&cursor, end: end),
+            if case .number(let place) = roles[index], case .success(let value) = DecimalNumber.scan(&cursor, end: end),
                 cursor == end || cursor.pointee == UInt8(ascii: ",")
             {
-                row[input] = value + 0  // −0 becomes 0
+                row[place] = value + 0  // −0 becomes 0
             } else {
                 cursor = start
                 let column = isShort ? plan.unlabelled[index] : plan.columns[index]
-                try readSlowly(&cursor, end, number, index, column, row, &label)
+                try readSlowly(&cursor, end, number, index, column, plan, row, &rest)
             }
             if cursor == end {
                 let fields = index + 1
@@ -204,36 +187,70 @@ struct CSVReader: Sendable {
         throw wrongCount(try TextCells.split(line, line: number).count, plan, number)
     }
 
-    /// A field that is quoted, a label, ignored, or wrong.
+    /// A field that is no plain number.
     private mutating func readSlowly(
         _ cursor: inout UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>, _ number: Int, _ index: Int,
-        _ column: ColumnPlan.Column, _ row: UnsafeMutablePointer<Float>, _ label: inout Label
+        _ column: ColumnPlan.Column, _ plan: ColumnPlan, _ row: UnsafeMutablePointer<Float>, _ rest: inout Rest
     ) throws(SampleError) {
         let cell = try TextCells.next(&cursor, end, line: number, column: index + 1)
         do throws(SampleError) {
-            switch column.role {
-            case .ignored: break
-            case .label: label = try cell.withBytes { bytes throws(SampleError) in try labels.read(bytes) }
-            case .input(let input):
-                row[input] = try cell.withBytes { bytes throws(SampleError) -> Float in
-                    switch bytes.isEmpty
-                        ? .failure(.notANumber) : DecimalNumber.parse(bytes.baseAddress!, count: bytes.count)
-                    {
-                    case .success(let value): return value + 0
-                    case .failure(.outOfRange):
-                        throw SampleError(line: 0, expected: "number within ±3.4e38", got: SampleError.excerpt(bytes))
-                    case .failure(.notANumber):
-                        let isBlank = bytes.first == UInt8(ascii: " ") || bytes.last == UInt8(ascii: " ")
-                        throw SampleError(
-                            line: 0, expected: isBlank ? "number without blanks" : "number",
-                            got: SampleError.excerpt(bytes))
-                    }
+            try cell.withBytes { bytes throws(SampleError) in
+                switch column.role {
+                case .label: rest.label = try labels.read(bytes)
+                case .identifier: rest.identifier = try identifier(bytes)
+                default: try readInput(bytes, column.role, plan, row, &rest.terms)
                 }
             }
         } catch {
             throw SampleError(
                 line: number, column: index + 1, field: column.name, expected: error.expected, got: error.got)
         }
+    }
+
+    /// Reads what is learned from, into the row or among the terms.
+    ///
+    /// - Throws: ``SampleError`` without its place.
+    mutating func readInput(
+        _ cell: UnsafeBufferPointer<UInt8>, _ role: ColumnPlan.Role, _ plan: ColumnPlan,
+        _ row: UnsafeMutablePointer<Float>, _ terms: inout Terms
+    ) throws(SampleError) {
+        switch role {
+        case .ignored, .label, .identifier: break
+        case .number(let place): row[place] = CellValue.isMissing(cell) ? .nan : try CellValue.number(cell)
+        case .open(let place, let text):
+            switch CellValue.kind(cell) {
+            case .number: row[place] = try CellValue.number(cell)
+            case .open: row[place] = .nan
+            case .text, .date, .time:
+                row[place] = .nan
+                try writer.add(plan.texts[text], text: cell, to: &terms)
+            }
+        case .text(let text): try writer.add(plan.texts[text], text: cell, to: &terms)
+        case .date(let place, let kind):
+            if CellValue.isMissing(cell) {
+                for part in kind.parts.indices { row[place + part] = .nan }
+            } else {
+                guard let date = DateTime(cell) else {
+                    throw SampleError(
+                        line: 0, expected: "a day, as 2024-05-01 or 2024-05-01T12:34:56Z",
+                        got: SampleError.excerpt(cell))
+                }
+                date.write(kind, to: row + place)
+            }
+        }
+    }
+
+    /// The longest identifier, in bytes.
+    private static let longestIdentifier = 256
+
+    func identifier(_ cell: UnsafeBufferPointer<UInt8>) throws(SampleError) -> String? {
+        if cell.isEmpty { return nil }
+        guard cell.count <= CSVReader.longestIdentifier, let text = String(validating: cell, as: UTF8.self) else {
+            throw SampleError(
+                line: 0, expected: "an id of at most \(CSVReader.longestIdentifier) bytes in UTF-8",
+                got: SampleError.excerpt(cell))
+        }
+        return text
     }
 
     private func wrongCount(_ fields: Int, _ plan: ColumnPlan, _ number: Int) -> SampleError {
@@ -244,3 +261,11 @@ struct CSVReader: Sendable {
         return SampleError(line: number, expected: expected, got: "\(fields) fields")
     }
 }
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif

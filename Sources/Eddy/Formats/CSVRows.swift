@@ -19,8 +19,8 @@ extension CSVReader {
             let newline = findNewline(cursor, end)
         else { return }
         let length = newline - cursor + 1
-        // A character and a separator for each input: a shorter line is none of ours, and no measure of those behind it.
-        guard length >= 2 * plan.inputs else { return }
+        // A separator for each column: a shorter line is none of ours, and no measure of those behind it.
+        guard length >= plan.columns.count - 1 else { return }
         // The arrays stand in variables of their own meanwhile: grown by the block, and written without a look at whose
         // they are.
         var features: [Float] = []
@@ -29,6 +29,7 @@ extension CSVReader {
         swap(&features, &chunk.samples.features)
         swap(&labels, &chunk.samples.labels)
         swap(&lines, &chunk.lines)
+        let hasOthers = plan.hasOthers || !chunk.samples.terms.isEmpty
         let expected = min(limit - labels.count, (end - cursor) / length * 9 / 8 + 1)
         features.reserveCapacity(features.count + expected * plan.inputs)
         labels.reserveCapacity(labels.count + expected)
@@ -40,17 +41,23 @@ extension CSVReader {
             while isPlain, cursor < end, labels.count < limit {
                 let most = min(limit - labels.count, 64, 1 + (end - cursor) / length)
                 let used = features.count
-                features.append(contentsOf: repeatElement(0, count: most * plan.inputs))
+                features.append(contentsOf: repeatElement(.nan, count: most * plan.inputs))
                 var rows = 0
                 features.withUnsafeMutableBufferPointer { features in
-                    var row = features.baseAddress! + used
+                    guard var row = features.baseAddress.map({ $0 + used }) else {
+                        isPlain = false  // words alone, and no room for them yet
+                        return
+                    }
                     while rows < most {
                         guard let newline = findNewline(cursor, end), newline - cursor <= lineLimit,
-                            let label = readPlainRow(cursor, newline, readable, plan, commas.baseAddress!, row)
+                            let label = readPlainRow(
+                                cursor, newline, readable, plan, commas.baseAddress!, row, labels.count, &chunk.samples)
                         else {
+                            if hasOthers { takeBack(labels.count, &chunk.samples) }
                             isPlain = false
                             break
                         }
+                        if hasOthers { chunk.samples.terms.finish(labels.count) }
                         labels.append(label)
                         line += 1
                         lines.append(line)
@@ -71,11 +78,13 @@ extension CSVReader {
     @inline(__always)
     private mutating func readPlainRow(
         _ start: UnsafePointer<UInt8>, _ newline: UnsafePointer<UInt8>, _ readable: UnsafePointer<UInt8>,
-        _ plan: ColumnPlan, _ commas: UnsafeMutablePointer<UInt32>, _ row: UnsafeMutablePointer<Float>
+        _ plan: ColumnPlan, _ commas: UnsafeMutablePointer<UInt32>, _ row: UnsafeMutablePointer<Float>,
+        _ number: Int, _ samples: inout SampleChunk
     ) -> Label? {
         var length = newline - start
         if length > 0, newline[-1] == UInt8(ascii: "\r") { length &-= 1 }
         guard length > 0, start.pointee != UInt8(ascii: "!") else { return nil }
+        if !plan.hasNumbers, isHeaderLine(start, length) { return nil }
         let columns = plan.columns.count
         let found = CommaScan.positions(start, count: length, readable: readable, into: commas, limit: columns)
         // One field fewer is a line without its label.
@@ -91,17 +100,22 @@ extension CSVReader {
                 let place = places[index]
                 if place >= 0 {
                     let value = DecimalNumber.cell(cell, end, readable: readable)
-                    if value.isNaN { return nil }
                     row[place] = value
+                    if value.isNaN, !readOddNumber(cell, end, row + place) { return nil }
                 } else {
                     if cell < end, cell.pointee == UInt8(ascii: "\"") { return nil }
                     if place == ColumnPlan.labelPlace {
                         guard let plain = readPlainLabel(cell, end, readable) else { return nil }
                         label = plain
+                    } else if place == ColumnPlan.otherPlace {
+                        let role = isShort ? plan.unlabelledRoles[index] : plan.roles[index]
+                        let bytes = UnsafeBufferPointer(start: cell, count: end - cell)
+                        guard readOther(bytes, role, plan, row, number, &samples) else { return nil }
                     }
                 }
                 cell = end + 1
             }
+            if case .none = label, row[0].isNaN { return nil }  // where all are missing, it is no sample
             return label
         }
     }
@@ -116,5 +130,42 @@ extension CSVReader {
             if !value.isNaN { return .number(value) }
         }
         return try? labels.read(UnsafeBufferPointer(start: start, count: end - start))
+    }
+
+    /// A cell that is missing or a boolean.
+    @inline(never)
+    private func readOddNumber(
+        _ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>, _ place: UnsafeMutablePointer<Float>
+    ) -> Bool {
+        let cell = UnsafeBufferPointer(start: start, count: end - start)
+        if CellValue.isMissing(cell) { return true }
+        guard let value = CellValue.boolean(cell) else { return false }
+        place.pointee = value
+        return true
+    }
+
+    /// A cell that goes elsewhere than into the row, or into several places of it.
+    @inline(never)
+    private mutating func readOther(
+        _ cell: UnsafeBufferPointer<UInt8>, _ role: ColumnPlan.Role, _ plan: ColumnPlan,
+        _ row: UnsafeMutablePointer<Float>, _ number: Int, _ samples: inout SampleChunk
+    ) -> Bool {
+        do throws(SampleError) {
+            if role == .identifier {
+                if let identifier = try identifier(cell) { samples.identifiers[number] = identifier }
+            } else {
+                try readInput(cell, role, plan, row, &samples.terms)
+            }
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// What a line that turned out not to be plain has left.
+    @inline(never)
+    private func takeBack(_ number: Int, _ samples: inout SampleChunk) {
+        samples.terms.takeBack()
+        samples.identifiers[number] = nil
     }
 }

@@ -1,33 +1,45 @@
 // JSON lines: one object or array a line, one sample each.
 //
-//     {"age": 41, "height": 1.8, "label": "yes"}                  named features
-//     {"features": [41, 1.8], "label": "yes", "weight": 2, "id": "a7"}
-//     {"features": {"age": 41, "height": 1.8}, "label": "yes"}
-//     [41, 1.8, "yes"]                                             as a CSV line, label last
+//     {"age": 41, "city": "Ulm", "label": "yes"}                  named features
+//     {"features": [41, "Ulm"], "label": "yes", "weight": 2, "id": "a7"}
+//     {"features": {"age": 41, "city": "Ulm"}, "label": "yes"}
+//     [41, "Ulm", "yes"]                                           as a CSV line, label last
+//     {"id": "a7", "label": "yes"}                                 a label that came later than its sample
 //
-// A sample's values are flat, so this reads them where they stand (JSONScanner.swift), without
-// building a tree. The first valid sample's names, in its order, are the schema; later samples may
-// name them in any order, and what the schema does not know is ignored.
+// A sample's values are flat, so this reads them where they stand (JSONScanner.swift), without building a tree. The first
+// valid sample's names, in its order, are the schema's columns (JSONFirstLine.swift), and each column's kind is that of its
+// value there. Later samples may name them in any order. A column that is null, or not there, is missing; a name that the
+// schema does not have makes a term: a feature that began late, or comes seldom. Objects and arrays in a value whose
+// name is not known are passed over.
+
+import Backprop
 
 /// Reads JSON lines of one connection.
 struct JSONLinesReader: Sendable {
-    private let label: LabelColumn
+    let label: LabelColumn
     private var labels = LabelReader()
-    private var schema: Schema?
+    private var writer = TermWriter()
+    private(set) var schema: Schema?
     private var names: [[UInt8]] = []
+    /// Columns by the hashes of their names.
+    private var places: [UInt64: Int] = [:]
+    private var roles: [ColumnPlan.Role] = []
+    private var texts: [TermPrefix] = []
+    /// The names of the columns that are numbers, up to the first that is none.
     private var keys = JSONKeys()
 
     init(label: LabelColumn) { self.label = label }
 
-    /// What one line holds, before it is known to be whole.
+    /// What one line holds beside its features, before it is known to be whole.
     private struct Row {
-        var features: [(name: [UInt8]?, value: Float)] = []
-        var names: Set<String> = []
-        var hasFeatures = false
+        /// Columns and terms that the line names, be it as missing.
+        var features = 0
         var label: Label = .none
-        var labelName: String?
+        var hasLabel = false
         var weight: Float?
         var id: String?
+        /// Which columns came, where that cannot be seen from the row.
+        var seen: Set<Int> = []
     }
 
     /// Appends the line's sample; always true.
@@ -37,207 +49,275 @@ struct JSONLinesReader: Sendable {
         _ line: UnsafeBufferPointer<UInt8>, line number: Int, into chunk: inout SampleChunk, claim: SchemaClaim
     ) throws(SampleError) -> Bool {
         if schema == nil, let claimed = claim.current { adopt(claimed) }
-        var scanner = JSONScanner(line, line: number)
-        var reader = self
-        if let schema, chunk.inputs != schema.inputs.count { chunk = SampleChunk(inputs: schema.inputs.count) }
-        let base = chunk.features.count
-        do throws(SampleError) {
-            if let schema {
-                chunk.features.append(contentsOf: repeatElement(.nan, count: schema.inputs.count))
-                let row = try reader.readKnown(&scanner, schema, base, &chunk)
-                labels = reader.labels
-                chunk.finish(label: row.label, weight: row.weight ?? 1, id: row.id)
-            } else {
-                let row = try reader.readFirst(&scanner)
-                labels = reader.labels
-                let proposal =
-                    if row.features.allSatisfy({ $0.name != nil }) {
-                        Schema(
-                            names: row.features.map { String(decoding: $0.name!, as: UTF8.self) }, label: row.labelName)
-                    } else {
-                        Schema(inputs: row.features.count)
-                    }
-                let claimed = claim.claim(proposal)
-                adopt(claimed)
-                if claimed != proposal { return try read(line, line: number, into: &chunk, claim: claim) }
-                chunk = SampleChunk(inputs: claimed.inputs.count)
-                chunk.features = row.features.map(\.value)
-                chunk.finish(label: row.label, weight: row.weight ?? 1, id: row.id)
-            }
-        } catch {
-            chunk.features.removeLast(chunk.features.count - min(base, chunk.features.count))
+        if let schema {
+            try append(line, number, schema, &chunk)
+            return true
+        }
+        let proposal = try survey(line, line: number)
+        adopt(proposal)
+        do throws(SampleError) { try append(line, number, proposal, &chunk) } catch {
+            forget()
             throw error
+        }
+        let claimed = claim.claim(proposal)
+        if claimed != proposal {  // another connection was first
+            chunk.restart(inputs: claimed.inputs.count)
+            adopt(claimed)
+            try append(line, number, claimed, &chunk)
         }
         return true
     }
 
-    private mutating func adopt(_ claimed: Schema) {
-        schema = claimed
-        names = claimed.inputs.map { Array($0.utf8) }
-        keys = JSONKeys(claimed.inputs)
+    private mutating func append(
+        _ line: UnsafeBufferPointer<UInt8>, _ number: Int, _ schema: Schema, _ chunk: inout SampleChunk
+    ) throws(SampleError) {
+        if chunk.inputs != schema.inputs.count { chunk.restart(inputs: schema.inputs.count) }
+        var scanner = JSONScanner(line, line: number)
+        let base = chunk.features.count
+        chunk.features.append(contentsOf: repeatElement(.nan, count: schema.inputs.count))
+        do throws(SampleError) {
+            let row = try readRow(&scanner, schema, base, &chunk)
+            chunk.finish(label: row.label, weight: row.weight ?? 1, id: row.id)
+        } catch {
+            chunk.features.removeLast(chunk.features.count - base)
+            chunk.terms.takeBack()
+            throw error
+        }
     }
 
-    // MARK: A line whose schema is known
+    private mutating func adopt(_ claimed: Schema) {
+        schema = claimed
+        names = claimed.columns.map { Array($0.name.utf8) }
+        places = Dictionary(names.enumerated().map { (FNV1a.hash($0.element), $0.offset) }) { first, _ in first }
+        roles = claimed.roles
+        texts = claimed.termPrefixes
+        keys = JSONKeys(claimed.columns.prefix { $0.kind == .number }.map(\.name))
+    }
 
-    private mutating func readKnown(
+    private mutating func forget() {
+        schema = nil
+        names = []
+        places = [:]
+    }
+
+    private func column(_ key: UnsafeBufferPointer<UInt8>) -> Int? {
+        guard let place = places[FNV1a.hash(key)], key.elementsEqual(names[place]) else { return nil }
+        return place
+    }
+
+    // MARK: A line
+
+    private mutating func readRow(
         _ scanner: inout JSONScanner, _ schema: Schema, _ base: Int, _ chunk: inout SampleChunk
     ) throws(SampleError) -> Row {
         var row = Row()
-        let inputs = schema.inputs.count
         if scanner.peek() == UInt8(ascii: "[") {
-            try readArray(&scanner, inputs, base, &chunk, &row, withLabel: true)
+            try readArray(&scanner, schema, base, &chunk, &row, withLabel: true)
         } else {
-            // The input that comes next where the order is the schema's.
-            var next = chunk.features.withUnsafeMutableBufferPointer { features in
-                scanner.plainMembers(keys, into: features.baseAddress! + base)
+            // The column that comes next where the order is the schema's.
+            let plain = chunk.features.withUnsafeMutableBufferPointer { features in
+                features.baseAddress.map { scanner.plainMembers(keys, into: $0 + base) } ?? 0
             }
+            row.features = plain
+            var next = plain
             try scanner.object(isBegun: next > 0) { key, scanner throws(SampleError) in
-                var input: Int?
-                if next < inputs, key.elementsEqual(names[next]) {
-                    input = next
-                } else if !isReserved(key) || names.contains(where: { key.elementsEqual($0) }) {
-                    input = names.firstIndex { key.elementsEqual($0) }
+                var column: Int?
+                if next < names.count, key.elementsEqual(names[next]) {
+                    column = next
+                } else {
+                    column = self.column(key)
                 }
-                if let input {
-                    let value = try scanner.number(field: schema.inputs[input])
-                    guard chunk.features[base + input].isNaN else {
-                        throw scanner.error(expected: "each feature once", got: "\(schema.inputs[input]) a second time")
-                    }
-                    chunk.features[base + input] = value
-                    next = input + 1
+                if let column {
+                    try readColumn(column, plain, &scanner, schema, base, &chunk, &row)
+                    next = column + 1
                 } else if key.elementsEqual("features".utf8) {
-                    try readFeatures(&scanner, inputs, base, &chunk)
+                    try readFeatures(&scanner, schema, base, &chunk, &row, plain)
                 } else if !(try readReserved(key, &scanner, &row)) {
-                    try scanner.skipValue()
+                    try readTerm(key, &scanner, &chunk.terms, &row)
                 }
             }
         }
         try scanner.end()
-        for input in 0..<inputs where chunk.features[base + input].isNaN {
-            throw scanner.error(
-                field: schema.inputs[input], expected: "a number for each of \(inputs) features",
-                got: "none for this one")
+        guard row.features > 0 || (row.id != nil && row.hasLabel) else {
+            throw scanner.error(expected: "at least one feature, or an id and a label", got: "none")
+        }
+        if case .none = row.label, !chunk.terms.hasPending, chunk.features[base...].allSatisfy(\.isNaN) {
+            throw scanner.error(expected: "a feature or a label", got: "nothing but missing values")
         }
         return row
     }
 
     /// `"features": […]` or `"features": {…}`.
-    private func readFeatures(
-        _ scanner: inout JSONScanner, _ inputs: Int, _ base: Int, _ chunk: inout SampleChunk
+    private mutating func readFeatures(
+        _ scanner: inout JSONScanner, _ schema: Schema, _ base: Int, _ chunk: inout SampleChunk, _ row: inout Row,
+        _ plain: Int
     ) throws(SampleError) {
         if scanner.peek() == UInt8(ascii: "[") {
-            var unused = Row()
-            var reader = self
-            try reader.readArray(&scanner, inputs, base, &chunk, &unused, withLabel: false)
-        } else {
-            try scanner.object { key, scanner throws(SampleError) in
-                guard let input = names.firstIndex(where: { key.elementsEqual($0) }) else {
-                    return try scanner.skipValue()
-                }
-                guard chunk.features[base + input].isNaN else {
-                    throw scanner.error(expected: "each feature once", got: "one a second time")
-                }
-                chunk.features[base + input] = try scanner.number(field: schema?.inputs[input])
+            guard row.features == 0 else { throw scanner.error(expected: "features in one place", got: "a second") }
+            return try readArray(&scanner, schema, base, &chunk, &row, withLabel: false)
+        }
+        try scanner.object { key, scanner throws(SampleError) in
+            if let column = column(key) {
+                try readColumn(column, plain, &scanner, schema, base, &chunk, &row)
+            } else {
+                try readTerm(key, &scanner, &chunk.terms, &row)
             }
         }
     }
 
     private mutating func readArray(
-        _ scanner: inout JSONScanner, _ inputs: Int, _ base: Int, _ chunk: inout SampleChunk, _ row: inout Row,
+        _ scanner: inout JSONScanner, _ schema: Schema, _ base: Int, _ chunk: inout SampleChunk, _ row: inout Row,
         withLabel: Bool
     ) throws(SampleError) {
-        var count = 0
-        if withLabel || chunk.features[base...].allSatisfy(\.isNaN) {
-            count = chunk.features.withUnsafeMutableBufferPointer { features in
-                scanner.plainElements(inputs, into: features.baseAddress! + base)
-            }
+        let columns = schema.columns.count
+        let numbers = keys.ends.count == columns ? columns : 0
+        let plain = chunk.features.withUnsafeMutableBufferPointer { features in
+            features.baseAddress.map { scanner.plainElements(numbers, into: $0 + base) } ?? 0
         }
+        var count = plain
+        row.features += plain
         try scanner.array(isBegun: count > 0) { scanner throws(SampleError) in
-            if count < inputs {
-                guard chunk.features[base + count].isNaN else {
-                    throw scanner.error(expected: "each feature once", got: "one a second time")
-                }
-                chunk.features[base + count] = try scanner.number(field: schema?.inputs[count])
-            } else if withLabel, count == inputs {
+            if count < columns {
+                try readColumn(count, plain, &scanner, schema, base, &chunk, &row)
+            } else if withLabel, count == columns {
                 row.label = try readLabel(&scanner)
+                row.hasLabel = true
             } else {
                 throw scanner.error(
-                    expected: withLabel ? "\(inputs) features and a label" : "\(inputs) features", got: "more values")
+                    expected: withLabel ? "\(columns) features and a label" : "\(columns) features", got: "more values")
             }
             count += 1
         }
-        guard count >= inputs else {
+        guard count >= columns else {
             throw scanner.error(
-                expected: withLabel ? "\(inputs) features and a label" : "\(inputs) features", got: "\(count) values")
+                expected: withLabel ? "\(columns) features and a label" : "\(columns) features", got: "\(count) values")
         }
     }
 
-    // MARK: The first line
+    // MARK: A value
 
-    private mutating func readFirst(_ scanner: inout JSONScanner) throws(SampleError) -> Row {
-        var row = Row()
-        if scanner.peek() == UInt8(ascii: "[") {
-            // An array without a schema: all but the last are features, the last is the label.
-            var count = 0
-            let values = scanner.countArray()
-            try scanner.array { scanner throws(SampleError) in
-                count += 1
-                if count == values {
-                    row.label = try readLabel(&scanner)
-                } else {
-                    row.features.append((nil, try scanner.number(field: "x\(count - 1)")))
-                }
-            }
-        } else {
-            try scanner.object { key, scanner throws(SampleError) in
-                if key.elementsEqual("features".utf8) {
-                    guard !row.hasFeatures else {
-                        throw scanner.error(expected: "features in one place", got: "a second")
-                    }
-                    row.hasFeatures = true
-                    if scanner.peek() == UInt8(ascii: "[") {
-                        try scanner.array { scanner throws(SampleError) in
-                            row.features.append((nil, try scanner.number(field: "x\(row.features.count)")))
-                        }
-                    } else {
-                        try scanner.object { key, scanner throws(SampleError) in
-                            try JSONLinesReader.append(key, &scanner, &row)
-                        }
-                    }
-                } else if !(try readReserved(key, &scanner, &row)) {
-                    try JSONLinesReader.append(key, &scanner, &row)
-                }
-            }
-        }
-        try scanner.end()
-        guard !row.features.isEmpty else { throw scanner.error(expected: "at least one feature", got: "none") }
-        let named = row.features.filter { $0.name != nil }.count
-        guard named == 0 || named == row.features.count else {
-            throw scanner.error(expected: "features in one place", got: "some in \"features\", some beside it")
-        }
-        return row
-    }
-
-    private static func append(
-        _ key: UnsafeBufferPointer<UInt8>, _ scanner: inout JSONScanner, _ row: inout Row
+    /// Reads a column's value.
+    ///
+    /// - Parameter plain: columns before this one have come.
+    private mutating func readColumn(
+        _ column: Int, _ plain: Int, _ scanner: inout JSONScanner, _ schema: Schema, _ base: Int,
+        _ chunk: inout SampleChunk, _ row: inout Row
     ) throws(SampleError) {
-        guard let text = String(validating: key, as: UTF8.self),
-            !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
-        else { throw scanner.error(expected: "names in UTF-8", got: SampleError.excerpt(key)) }
-        guard row.names.insert(text).inserted else {
-            throw scanner.error(expected: "each feature once", got: "\(text) a second time")
+        row.features += 1
+        let name = schema.columns[column].name
+        if case .number(let place) = roles[column], column >= plain, chunk.features[base + place].isNaN,
+            let first = scanner.peek(), first == UInt8(ascii: "-") || first &- UInt8(ascii: "0") < 10
+        {
+            guard row.seen.isEmpty || !row.seen.contains(column) else { throw second(name, scanner) }
+            chunk.features[base + place] = try scanner.number(field: name)
+            return
         }
-        row.features.append((Array(key), try scanner.number(field: text)))
+        guard column >= plain, row.seen.insert(column).inserted, !isWritten(roles[column], base, chunk) else {
+            throw second(name, scanner)
+        }
+        if try scanner.isMissing() { return }
+        switch roles[column] {
+        case .number(let place): chunk.features[base + place] = try readNumber(&scanner, name)
+        case .date(let place, let kind):
+            try readText(&scanner, name, expected: "a day in quotes") { cell throws(SampleError) in
+                if CellValue.isMissing(cell) { return }
+                guard let date = DateTime(cell) else {
+                    throw SampleError(
+                        line: 0, expected: "a day, as 2024-05-01 or 2024-05-01T12:34:56Z",
+                        got: SampleError.excerpt(cell))
+                }
+                chunk.features.withUnsafeMutableBufferPointer { date.write(kind, to: $0.baseAddress! + base + place) }
+            }
+        case .open(let place, let text):
+            if scanner.peek() == UInt8(ascii: "\"") {
+                try readWords(&scanner, name, texts[text], &chunk.terms)
+            } else {
+                chunk.features[base + place] = try readNumber(&scanner, name)
+            }
+        case .text(let text): try readWords(&scanner, name, texts[text], &chunk.terms)
+        case .label, .identifier, .ignored: break
+        }
+    }
+
+    private func isWritten(_ role: ColumnPlan.Role, _ base: Int, _ chunk: SampleChunk) -> Bool {
+        if case .number(let place) = role { return !chunk.features[base + place].isNaN }
+        return false
+    }
+
+    private func second(_ name: String, _ scanner: JSONScanner) -> SampleError {
+        scanner.error(expected: "each feature once", got: "\(name) a second time")
+    }
+
+    /// A number, a boolean, or what stands for a missing one in quotes.
+    private func readNumber(_ scanner: inout JSONScanner, _ name: String) throws(SampleError) -> Float {
+        switch scanner.peek() {
+        case UInt8(ascii: "t"): return try scanner.literal("true", 1, field: name, expected: "number")
+        case UInt8(ascii: "f"): return try scanner.literal("false", 0, field: name, expected: "number")
+        case UInt8(ascii: "\""):
+            var ahead = scanner
+            let isMissing = try ahead.string().withBytes { CellValue.isMissing($0) }
+            guard isMissing else { throw scanner.error(field: name, expected: "number") }
+            scanner = ahead
+            return .nan
+        default: return try scanner.number(field: name)
+        }
+    }
+
+    private func readText(
+        _ scanner: inout JSONScanner, _ name: String, expected: String,
+        _ body: (UnsafeBufferPointer<UInt8>) throws(SampleError) -> Void
+    ) throws(SampleError) {
+        guard scanner.peek() == UInt8(ascii: "\"") else { throw scanner.error(field: name, expected: expected) }
+        let text = try scanner.string()
+        do throws(SampleError) { try text.withBytes(body) } catch {
+            throw scanner.error(field: name, expected: error.expected, got: error.got)
+        }
+    }
+
+    /// The terms of a value in a column of text: of a string's words, or of a number or boolean as it is written.
+    private mutating func readWords(
+        _ scanner: inout JSONScanner, _ name: String, _ prefix: TermPrefix, _ terms: inout Terms
+    ) throws(SampleError) {
+        switch scanner.peek() {
+        case UInt8(ascii: "\""):
+            let text = try scanner.string()
+            do throws(SampleError) {
+                try text.withBytes { cell throws(SampleError) in try writer.add(prefix, text: cell, to: &terms) }
+            } catch {
+                throw scanner.error(field: name, expected: error.expected, got: error.got)
+            }
+        case UInt8(ascii: "{"), UInt8(ascii: "["), nil: throw scanner.error(field: name, expected: "text")
+        default:
+            let word = scanner.word()
+            try scanner.skipValue()
+            try writer.add(prefix, text: word, to: &terms)
+        }
+    }
+
+    /// The terms of a name that no column has.
+    private mutating func readTerm(
+        _ key: UnsafeBufferPointer<UInt8>, _ scanner: inout JSONScanner, _ terms: inout Terms, _ row: inout Row
+    ) throws(SampleError) {
+        switch scanner.peek() {
+        case UInt8(ascii: "{"), UInt8(ascii: "["): return try scanner.skipValue()
+        case UInt8(ascii: "n"), UInt8(ascii: "N"): if try scanner.isMissing() { return }
+        case UInt8(ascii: "\""):
+            let name = String(decoding: key.prefix(256), as: UTF8.self)
+            var hash = FNV1a()
+            for byte in key { hash.add(byte) }
+            hash.add(UInt8(ascii: "="))
+            try readWords(&scanner, name, TermPrefix(name + "=", hash: hash), &terms)
+        default:
+            let value = try readNumber(&scanner, SampleError.excerpt(key))
+            writer.add(.none, key, value, to: &terms)
+        }
+        row.features += 1
     }
 
     // MARK: Label, weight, id
 
-    private func isReserved(_ key: UnsafeBufferPointer<UInt8>) -> Bool {
-        ["label", "features", "weight", "id"].contains { key.elementsEqual($0.utf8) }
-    }
-
     /// `label`, what the label is said to be called, or what it is called in the schema.
-    private func isLabel(_ key: UnsafeBufferPointer<UInt8>) -> Bool {
+    func isLabel(_ key: UnsafeBufferPointer<UInt8>) -> Bool {
         if key.elementsEqual("label".utf8) { return true }
         if case .name(let name) = label, key.elementsEqual(name.utf8) { return true }
         return schema?.label.map { key.elementsEqual($0.utf8) } ?? false
@@ -248,9 +328,9 @@ struct JSONLinesReader: Sendable {
         _ key: UnsafeBufferPointer<UInt8>, _ scanner: inout JSONScanner, _ row: inout Row
     ) throws(SampleError) -> Bool {
         if isLabel(key) {
-            guard row.labelName == nil else { throw scanner.error(expected: "one label", got: "a second") }
+            guard !row.hasLabel else { throw scanner.error(expected: "one label", got: "a second") }
             row.label = try readLabel(&scanner)
-            row.labelName = String(decoding: key, as: UTF8.self)
+            row.hasLabel = true
         } else if key.elementsEqual("weight".utf8) {
             guard row.weight == nil else { throw scanner.error(expected: "one weight", got: "a second") }
             let weight = try scanner.number(field: "weight")

@@ -303,12 +303,31 @@ struct JSONScanner {
         }
     }
 
+    /// The bytes of the value at the cursor, as far as it is a number or a bare word; the cursor stays.
+    mutating func word() -> UnsafeBufferPointer<UInt8> {
+        _ = peek()
+        var end = cursor
+        while end < limit, !",]} \t".utf8.contains(end.pointee) { end += 1 }
+        return UnsafeBufferPointer(start: cursor, count: end - cursor)
+    }
+
+    /// Whether the value is `null`, or `NaN` as Python writes it; it is then passed over.
+    mutating func isMissing() throws(SampleError) -> Bool {
+        switch peek() {
+        case UInt8(ascii: "n"): try literal("null", true)
+        case UInt8(ascii: "N"): try literal("NaN", true, expected: "number")
+        default: false
+        }
+    }
+
     /// `word`, and what it means.
-    mutating func literal<Value>(_ word: String, _ value: Value, field: String? = nil) throws(SampleError) -> Value {
+    mutating func literal<Value>(
+        _ word: String, _ value: Value, field: String? = nil, expected: String? = nil
+    ) throws(SampleError) -> Value {
         _ = peek()
         guard limit - cursor >= word.utf8.count,
             UnsafeBufferPointer(start: cursor, count: word.utf8.count).elementsEqual(word.utf8)
-        else { throw error(field: field, expected: word) }
+        else { throw error(field: field, expected: expected ?? word) }
         cursor += word.utf8.count
         return value
     }

@@ -3,7 +3,7 @@
 //     "EDDY"  u8 version = 1  u8 flags  u16 outputs  u32 inputs     12 bytes, little-endian as all that follows
 //     then records: inputs × f32, outputs × f32, [f32 weight: flag 1], [u64 identifier: flag 2]
 //
-// outputs is 0 or 1. A label that is NaN is none, and a class is its whole number. A stream has one header and records
+// outputs is 0 or 1. A feature that is NaN is missing, a label that is NaN is none, and a class is its whole number. A stream has one header and records
 // without end (PackedReader); a websocket message has its own header and whole records. README.md has a writer in Python.
 //
 // Decoding is a copy: the features of a record are moved to the chunk's flat array and checked in the same pass.
@@ -58,7 +58,7 @@ public struct PackedSamples: Sendable, Hashable {
             line: line, field: "records", expected: "whole records of \(recordLength) bytes", got: "\(bytes) bytes")
     }
 
-    /// The samples of whole records. One with a number that is not finite is rejected, by its place.
+    /// The samples of whole records. One with a number that is infinite is rejected, by its place.
     ///
     /// - Parameter firstLine: the number of the first record.
     public func decode(_ records: UnsafeRawBufferPointer, firstLine: Int) -> DecodedChunk {
@@ -73,10 +73,10 @@ public struct PackedSamples: Sendable, Hashable {
         chunk.samples.features = Array(unsafeUninitializedCapacity: count * inputs) { features, filled in
             for number in 0..<count {
                 let record = start + number * length
-                let isFinite = copy(record, to: features.baseAddress! + filled)
+                let isValid = copy(record, to: features.baseAddress! + filled)
                 let label = hasLabel ? float(record, inputs) : .nan
                 let weight = hasWeight ? float(record, inputs + (hasLabel ? 1 : 0)) : 1
-                guard isFinite, !label.isInfinite, weight >= 0, weight.isFinite else {
+                guard isValid, !label.isInfinite, weight >= 0, weight.isFinite else {
                     let error = complaint(record, label: label, weight: weight, line: firstLine + number)
                     chunk.events.append(DecodedEvent(index: labels.count, line: error.line, kind: .rejected(error)))
                     continue
@@ -93,17 +93,16 @@ public struct PackedSamples: Sendable, Hashable {
         return chunk
     }
 
-    /// Copies a record's features, and says whether all are finite: only where the exponent's bits are all set does one
-    /// more there reach the sign's bit.
+    /// Copies a record's features, and says whether none is infinite.
     @inline(__always)
     private func copy(_ record: UnsafeRawPointer, to row: UnsafeMutablePointer<Float>) -> Bool {
-        var carried: UInt32 = 0
+        var infinities: UInt32 = 0
         for j in 0..<inputs {
             let bits = UInt32(littleEndian: record.loadUnaligned(fromByteOffset: 4 * j, as: UInt32.self))
             row[j] = Float(bitPattern: bits)
-            carried |= (bits & 0x7FFF_FFFF) &+ 0x0080_0000
+            infinities |= bits & 0x7FFF_FFFF == 0x7F80_0000 ? 1 : 0
         }
-        return carried >> 31 == 0
+        return infinities == 0
     }
 
     @inline(__always)
@@ -117,8 +116,10 @@ public struct PackedSamples: Sendable, Hashable {
 
     /// What is wrong with a record.
     private func complaint(_ record: UnsafeRawPointer, label: Float, weight: Float, line: Int) -> SampleError {
-        for j in 0..<inputs where !float(record, j).isFinite {
-            return SampleError(line: line, column: j + 1, expected: "finite number", got: "\(float(record, j))")
+        for j in 0..<inputs where float(record, j).isInfinite {
+            return SampleError(
+                line: line, column: j + 1, expected: "finite number, or NaN for a missing one",
+                got: "\(float(record, j))")
         }
         if label.isInfinite {
             return SampleError(line: line, field: "label", expected: "finite number", got: "\(label)")

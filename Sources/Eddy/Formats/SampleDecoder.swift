@@ -14,6 +14,16 @@ public enum SampleFormat: String, Sendable, Hashable, Codable, CaseIterable {
     case csv
     /// One JSON object or array a line.
     case json
+    /// Vowpal Wabbit's text: `label importance 'tag |namespace feature:value …`.
+    case vw
+    /// LIBSVM's and SVMlight's: `label index:value …`.
+    case libsvm
+
+    /// All names, for people: `csv, json, vw or libsvm`.
+    public static var names: String {
+        let names = allCases.map(\.rawValue)
+        return names.dropLast().joined(separator: ", ") + " or " + names.last!
+    }
 }
 
 /// Which column is the label.
@@ -78,6 +88,8 @@ public struct SampleDecoder: Sendable {
     private var isFormatFixed: Bool
     private var csv: CSVReader
     private var json: JSONLinesReader
+    private var vw = VowpalWabbitReader()
+    private var libsvm = LIBSVMReader()
     /// Where the stream is packed binary rather than lines.
     private var packed: PackedReader?
     /// Nothing but directives has come.
@@ -257,8 +269,17 @@ public struct SampleDecoder: Sendable {
         do throws(SampleError) {
             try read(text)
         } catch {
+            tellBelated()
             reject(error)
         }
+    }
+
+    /// An earlier line that was passed over and should not have been.
+    @inline(__always)
+    private mutating func tellBelated() {
+        guard let error = csv.belated else { return }
+        csv.belated = nil
+        chunk.events.append(DecodedEvent(index: chunk.samples.count, line: error.line, kind: .rejected(error)))
     }
 
     @inline(__always)
@@ -266,15 +287,15 @@ public struct SampleDecoder: Sendable {
         if !isFormatFixed {
             switch FormatRecognition.recognise(text) {
             case .format(let recognised): format = recognised
-            case .unsupported(let name):
-                throw SampleError(
-                    line: line, expected: "CSV or JSON lines", got: "what looks like \(name), which is not read yet")
+            case .unsupported(let name): throw SampleError(line: line, expected: "lines of text", got: name)
             }
         }
         let isSample =
             switch format! {
-            case .csv: try csv.read(text, line: line, into: &chunk.samples, claim: claim)
+            case .csv: try readCSV(text)
             case .json: try json.read(text, line: line, into: &chunk.samples, claim: claim)
+            case .vw: try vw.read(text, line: line, into: &chunk.samples, claim: claim)
+            case .libsvm: try libsvm.read(text, line: line, into: &chunk.samples, claim: claim)
             }
         if isSample {
             isFormatFixed = true
@@ -282,6 +303,17 @@ public struct SampleDecoder: Sendable {
         } else if csv.isSureOfHeader {
             isFormatFixed = true
         }
+    }
+
+    @inline(__always)
+    private mutating func readCSV(_ text: UnsafeBufferPointer<UInt8>) throws(SampleError) -> Bool {
+        let before = chunk.samples.count
+        let isSample = try csv.read(text, line: line, into: &chunk.samples, claim: claim)
+        if let error = csv.belated {
+            csv.belated = nil
+            chunk.events.append(DecodedEvent(index: before, line: error.line, kind: .rejected(error)))
+        }
+        return isSample
     }
 
     private mutating func refuse() {
@@ -302,9 +334,8 @@ public struct SampleDecoder: Sendable {
             return
         }
         guard words.count == 2, let named = SampleFormat(rawValue: String(words[1])) else {
-            let names = SampleFormat.allCases.map(\.rawValue).joined(separator: " or ")
             let given = words.dropFirst().joined(separator: " ")
-            let error = SampleError(line: line, field: "format", expected: names, got: given)
+            let error = SampleError(line: line, field: "format", expected: SampleFormat.names, got: given)
             chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .refusedDirective(error)))
             return
         }

@@ -52,7 +52,17 @@ public final class Learner {
         var steps = StepChunk(stepsBefore: step, count: chunk.count)
         var first = 0
         var before: (Head?, Metrics)?  // from before a change that sample `first` asked for
+        let plain = chunk.plainEnds
         while first < chunk.count {
+            if plain[first] == first {
+                steps.reject(
+                    first,
+                    SampleError(
+                        line: first + 1, expected: "numbers for all features, and no others",
+                        got: "missing features or terms, which are not learned yet"))
+                first += 1
+                continue
+            }
             switch meaning(of: chunk.labels[first], features: chunk.inputs) {
             case .rejected(let expected, let got):
                 takeBack(&before)
@@ -71,7 +81,7 @@ public final class Learner {
                     first += 1
                 }
             case .target:
-                let end = run(chunk, from: first, &steps)
+                let end = run(chunk, from: first, to: plain[first], &steps)
                 if end == first {
                     takeBack(&before)
                     steps.reject(
@@ -156,14 +166,14 @@ public final class Learner {
 
     /// Learns samples from `first` until one needs the head changed or is rejected, and returns the first not done:
     /// `first` itself where the network rejected it.
-    private func run(_ chunk: SampleChunk, from first: Int, _ steps: inout StepChunk) -> Int {
+    private func run(_ chunk: SampleChunk, from first: Int, to end: Int, _ steps: inout StepChunk) -> Int {
         guard let head, let inputs else { return first }
         let network = head.network
         let longest = RunBuffers.longest(network)
         if buffers == nil || buffers!.serves(network) == false { buffers = RunBuffers(network, count: longest) }
         let buffers = buffers!
         let scalesTargets = configuration.scaling && head.task == .regression
-        let last = min(first + longest, chunk.count)
+        let last = min(first + longest, end)
         let count = head.targets(of: chunk.labels, first..<last, into: buffers.targets)
         chunk.features.withUnsafeBufferPointer { features in
             Learner.prepare(
@@ -399,4 +409,19 @@ extension StepChunk {
     }
 
     fileprivate mutating func reject(_ index: Int, _ error: SampleError) { rejections.append((index, error)) }
+}
+
+extension SampleChunk {
+    /// For each sample, where the run of samples from it on ends that have all features and nothing else.
+    fileprivate var plainEnds: [Int] {
+        var ends = Array(repeating: count, count: count)
+        guard inputs == 0 || !terms.isEmpty || features.contains(where: \.isNaN) else { return ends }
+        var end = count
+        for i in (0..<count).reversed() {
+            let hasAll = inputs > 0 && features[i * inputs..<(i + 1) * inputs].allSatisfy { !$0.isNaN }
+            if !hasAll || !terms.range(of: i).isEmpty { end = i }
+            ends[i] = end
+        }
+        return ends
+    }
 }

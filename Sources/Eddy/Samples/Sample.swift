@@ -105,6 +105,13 @@ public struct SampleChunk: Sendable {
         finish(label: sample.label, weight: sample.weight, id: sample.id)
     }
 
+    /// Begins anew with another number of inputs; what its decoder has told of names stays.
+    mutating func restart(inputs: Int) {
+        let names = terms.names
+        self = SampleChunk(inputs: inputs)
+        terms.names = names
+    }
+
     /// Completes a row whose features and terms are already in place.
     @inline(__always)
     mutating func finish(label: Label, weight: Float = 1, id: String? = nil) {

@@ -18,6 +18,8 @@ public struct Schema: Sendable, Hashable {
     public enum Kind: String, Sendable, Hashable, Codable {
         /// Numbers and booleans: one input.
         case number
+        /// Not known yet, as the first sample had nothing there: numbers go to its one input, words become terms.
+        case open
         /// Words: terms `column=token`, and no input.
         case text
         /// Days: a trend and cyclic parts, five inputs.
@@ -29,7 +31,7 @@ public struct Schema: Sendable, Hashable {
         public var parts: [String] {
             let days = [".weekday.sin", ".weekday.cos", ".yearday.sin", ".yearday.cos"]
             return switch self {
-            case .number: [""]
+            case .number, .open: [""]
             case .text: []
             case .date: [""] + days
             case .time: ["", ".hour.sin", ".hour.cos"] + days

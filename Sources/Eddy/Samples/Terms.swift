@@ -64,6 +64,10 @@ public struct Terms: Sendable, Equatable {
         ends.append(keys.count)
     }
 
+    /// Whether the sample that is not completed yet has any.
+    @inline(__always)
+    var hasPending: Bool { keys.count > ends.last ?? 0 }
+
     /// Takes out what was put in since the last sample was completed.
     mutating func takeBack() {
         let count = ends.last ?? 0

@@ -77,8 +77,7 @@ struct SampleRoutes: Sendable {
         options.token = nil  // the request has shown it
         if let name = request.query["format"] {
             guard let format = SampleFormat(rawValue: name) else {
-                let known = SampleFormat.allCases.map(\.rawValue).joined(separator: " or ")
-                throw WebError(.badRequest, "format=\(name): expected \(known)")
+                throw WebError(.badRequest, "format=\(name): expected \(SampleFormat.names)")
             }
             options.format = format
         }
