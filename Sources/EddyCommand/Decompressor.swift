@@ -63,18 +63,30 @@ final class Decompressor {
         for _ in 0..<3 { ends.append(try Decompressor.socketPair()) }
         #if canImport(Darwin)
             var actions: posix_spawn_file_actions_t?
+            var attributes: posix_spawnattr_t?
         #else
             var actions = posix_spawn_file_actions_t()
+            var attributes = posix_spawnattr_t()
         #endif
         posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawnattr_init(&attributes)
+        defer {
+            posix_spawn_file_actions_destroy(&actions)
+            posix_spawnattr_destroy(&attributes)
+        }
+        // The thread that works here has signals blocked, and a child would inherit that.
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         for (stream, end) in ends.enumerated() {
             posix_spawn_file_actions_adddup2(&actions, end.childs, Int32(stream))
         }
-        var words: [UnsafeMutablePointer<CChar>?] = [kind.rawValue, "-dc"].map { strdup($0) } + [nil]
+        let command = [kind.rawValue, "-dc"]
+        var words: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
         defer { for word in words { free(word) } }
         var pid: pid_t = 0
-        let failure = posix_spawnp(&pid, kind.rawValue, &actions, nil, &words, environ)
+        let failure = posix_spawnp(&pid, kind.rawValue, &actions, &attributes, &words, environ)
         guard failure == 0 else {
             for end in ends { close(end.ours) }
             let why = failure == ENOENT ? "which is not installed" : String(cString: strerror(failure))
@@ -149,7 +161,7 @@ final class Decompressor {
         #if canImport(Darwin)
             MSG_DONTWAIT
         #else
-            Int32(MSG_DONTWAIT.rawValue) | Int32(MSG_NOSIGNAL.rawValue)
+            Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
         #endif
     }
 
@@ -194,7 +206,7 @@ final class Decompressor {
     private func end() {
         closeInput()
         if status == nil {
-            kill(pid, SIGTERM)
+            kill(pid, SIGKILL)  // it has nothing to put away
             _ = wait()
         }
         guard !isClosed else { return }

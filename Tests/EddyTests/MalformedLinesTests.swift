@@ -176,7 +176,7 @@ import Testing
             Kind { _, _ in Array(repeating: UInt8(ascii: "7"), count: MalformedLinesTests.lineLimit + 1) },
             Kind { line, _ in line.map { $0 == 0x2C ? UInt8(ascii: ";") : $0 } },
             Kind { line, _ in line.map { $0 == 0x2C ? UInt8(ascii: "\t") : $0 } },
-            Kind { line, _ in Array("{".utf8) + line },
+            Kind(needsSchema: true) { line, _ in Array("{".utf8) + line },
             Kind { _, random in
                 [0x01] + (0..<80).map { _ in UInt8.random(in: 0x80...0xFF, using: &random) }
             },

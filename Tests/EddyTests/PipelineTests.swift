@@ -149,7 +149,9 @@ import Testing
 
     @Test func aSampleThatIsImpossible_endsThePipelineWithItsError() async throws {
         let session = try LearningSession()
-        let source = Source(elements: [Sample([1], label: "a"), Sample([.nan], label: "a"), Sample([1], label: "b")])
+        let source = Source(elements: [
+            Sample([1], label: "a"), Sample([.infinity], label: "a"), Sample([1], label: "b"),
+        ])
         await #expect(throws: SampleError.self) { for try await _ in source.learned(by: session) {} }
         #expect(await session.snapshot().step == 1)
         let gathered = Source(elements: [[Sample([1], label: "a"), Sample([1, 2], label: "a")]])

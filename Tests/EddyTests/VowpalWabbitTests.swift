@@ -15,7 +15,7 @@ import Testing
         ("0.25 | a", 0.25, 1, nil), ("-1.5e3 2 | a", -1500, 2, nil), ("3 0.5 0 | a", 3, 0.5, nil),
         ("1 0 | a", 1, 0, nil), ("1 2 0 'tag| a", 1, 2, "tag"), ("1 'tag | a", 1, 1, "tag"),
         ("1 2 tag| a", 1, 2, "tag"),
-        ("1 1.0 zebra|MetricFeatures:3.28 height:1.5", 1, 1, "zebra"), ("| a", .none, 1, nil), ("  | a", .none, 1, nil),
+        ("1 1.0 otter|body:2 weight:1.5", 1, 1, "otter"), ("| a", .none, 1, nil), ("  | a", .none, 1, nil),
         ("'tag | a", .none, 1, "tag"), ("'tag| a", .none, 1, "tag"), ("1| a", .none, 1, "1"), ("1 '| a", 1, 1, nil),
         ("setosa | a", "setosa", 1, nil), ("1\t2\t| a", 1, 2, nil), (" 1  2   'x | a", 1, 2, "x"),
     ])

@@ -78,7 +78,7 @@ class HostileInputTest(ServerTest):
         header, *rows = fixture("iris.csv").splitlines(keepends=True)
         dice = random.Random(3)
         kinds = [
-            b"\0\0\0\n", b"\xff\xfe\xfd\n", b",,,,\n", b"nan,1,1,1,setosa\n", b"1,inf,1,1,setosa\n",
+            b"\0\0\0\n", b"\xff\xfe\xfd\n", b",,,,\n", b"x,1,1,1,setosa\n", b"1,inf,1,1,setosa\n",
             b"0x10,1,1,1,setosa\n",
             b"1e999,1,1,1,setosa\n", b"1,2,3\n", b"1,2,3,4,5,6\n", b'"1,2,3,4,setosa\n', b"{\"a\":1}\n",
             b"1 ,2,3,4,setosa\n",

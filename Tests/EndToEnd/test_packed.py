@@ -38,7 +38,7 @@ class PackedTest(ServerTest):
     def test_every_record_is_answered_in_order(self):
         server = self.serve("--reply", "predictions")
         rows = samples(2000)
-        rows[7] = ([1, float("nan")], 0)
+        rows[7] = ([1, float("inf")], 0)
         rows[8] = ([1, 2], float("nan"))  # no label: predicted
         replies = self.talk(server, writer()(rows))
         self.assertEqual(len(replies), 2000)

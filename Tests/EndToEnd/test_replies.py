@@ -16,7 +16,7 @@ oops,4,a
 1,2,3,4,5
 
 7,8,b
-9,,b
+9,-,b
 "9","1",a
 """
 
@@ -33,7 +33,7 @@ class RepliesTest(ServerTest):
         expected = [
             CLASS, CLASS, r'!error line=4 column=1 field=x expected=number got="oops"', CLASS, r"!pong",
             r'!error line=7 expected=".*fields.*" got="5 fields"', CLASS,
-            r'!error line=10 column=2 field=y expected=number got=""', CLASS]
+            r'!error line=10 column=2 field=y expected=number got="-"', CLASS]
         # The directive !reply was line 1.
         expected = [re.sub(r"line=(\d+)", lambda m: "line=%d" % (int(m[1]) + 1), text) for text in expected]
         self.assertEqual(len(replies), len(expected), replies)

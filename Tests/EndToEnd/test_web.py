@@ -104,7 +104,7 @@ class WebFeedTest(ServerTest):
             part = rounded[first:first + 100]
             records = b"".join(struct.pack("<3f", *features, y) for features, y in part)
             feed.send(struct.pack("<4sBBHI", b"EDDY", 1, 0, 1, 2) + records)
-        feed.send(struct.pack("<4sBBHI", b"EDDY", 1, 0, 1, 2) + struct.pack("<3f", float("nan"), 1, 1))
+        feed.send(struct.pack("<4sBBHI", b"EDDY", 1, 0, 1, 2) + struct.pack("<3f", float("inf"), 1, 1))
         self.assertRegex(feed.recv(timeout=DEADLINE), r"\A!error line=501 column=1 ")
         feed.send(b"EDDY\x07 and more than that")
         self.assertRegex(feed.recv(timeout=DEADLINE), r"\A!error line=502 field=version ")

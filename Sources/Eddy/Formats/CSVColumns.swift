@@ -102,7 +102,7 @@ struct CSVHeader: Sendable {
             else { return nil }
             names.append(String(text.trimmingPrefix { $0 == " " }.reversed().trimmingPrefix { $0 == " " }.reversed()))
         }
-        guard names.contains(where: { !$0.isEmpty }) else { return nil }
+        guard !cells.allSatisfy({ $0.isMissing }) else { return nil }
         for (index, name) in names.enumerated() where name.isEmpty { names[index] = "column\(index + 1)" }
         return names
     }

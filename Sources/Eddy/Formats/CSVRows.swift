@@ -50,10 +50,11 @@ extension CSVReader {
                     }
                     while rows < most {
                         guard let newline = findNewline(cursor, end), newline - cursor <= lineLimit,
-                            let label = readPlainRow(
-                                cursor, newline, readable, plan, commas.baseAddress!, row, labels.count, &chunk.samples)
+                            let label = readNumbers(cursor, newline, readable, plan, commas.baseAddress!, row)
+                                ?? readOddRow(
+                                    cursor, newline, readable, plan, commas.baseAddress!, row, labels.count,
+                                    &chunk.samples)
                         else {
-                            if hasOthers { takeBack(labels.count, &chunk.samples) }
                             isPlain = false
                             break
                         }
@@ -74,24 +75,14 @@ extension CSVReader {
         swap(&lines, &chunk.lines)
     }
 
-    /// Reads one line into a row (inputs), and returns its label; nil, and anything in the row, where it is not plain.
+    /// Reads one line into a row (inputs), and returns its label; nil, and anything in the row, where it is not numbers
+    /// alone.
     @inline(__always)
-    private mutating func readPlainRow(
+    private mutating func readNumbers(
         _ start: UnsafePointer<UInt8>, _ newline: UnsafePointer<UInt8>, _ readable: UnsafePointer<UInt8>,
-        _ plan: ColumnPlan, _ commas: UnsafeMutablePointer<UInt32>, _ row: UnsafeMutablePointer<Float>,
-        _ number: Int, _ samples: inout SampleChunk
+        _ plan: ColumnPlan, _ commas: UnsafeMutablePointer<UInt32>, _ row: UnsafeMutablePointer<Float>
     ) -> Label? {
-        var length = newline - start
-        if length > 0, newline[-1] == UInt8(ascii: "\r") { length &-= 1 }
-        guard length > 0, start.pointee != UInt8(ascii: "!") else { return nil }
-        if !plan.hasNumbers, isHeaderLine(start, length) { return nil }
-        let columns = plan.columns.count
-        let found = CommaScan.positions(start, count: length, readable: readable, into: commas, limit: columns)
-        // One field fewer is a line without its label.
-        let isShort = found &+ 2 == columns && plan.hasLabel
-        guard isShort || found &+ 1 == columns else { return nil }
-        commas[found] = UInt32(truncatingIfNeeded: length)
-
+        guard !plan.hasOthers, let (isShort, _) = split(start, newline, readable, plan, commas) else { return nil }
         return (isShort ? plan.unlabelledPlaces : plan.places).withUnsafeBufferPointer { places -> Label? in
             var label = Label.none
             var cell = start
@@ -100,24 +91,78 @@ extension CSVReader {
                 let place = places[index]
                 if place >= 0 {
                     let value = DecimalNumber.cell(cell, end, readable: readable)
+                    if value.isNaN { return nil }
                     row[place] = value
-                    if value.isNaN, !readOddNumber(cell, end, row + place) { return nil }
                 } else {
                     if cell < end, cell.pointee == UInt8(ascii: "\"") { return nil }
                     if place == ColumnPlan.labelPlace {
                         guard let plain = readPlainLabel(cell, end, readable) else { return nil }
                         label = plain
+                    }
+                }
+                cell = end + 1
+            }
+            return label
+        }
+    }
+
+    /// Where a line's cells end, and whether it leaves the label out; nil where it has another number of them.
+    @inline(__always)
+    private func split(
+        _ start: UnsafePointer<UInt8>, _ newline: UnsafePointer<UInt8>, _ readable: UnsafePointer<UInt8>,
+        _ plan: ColumnPlan, _ commas: UnsafeMutablePointer<UInt32>
+    ) -> (isShort: Bool, length: Int)? {
+        var length = newline - start
+        if length > 0, newline[-1] == UInt8(ascii: "\r") { length &-= 1 }
+        guard length > 0, start.pointee != UInt8(ascii: "!") else { return nil }
+        let columns = plan.columns.count
+        let found = CommaScan.positions(start, count: length, readable: readable, into: commas, limit: columns)
+        // One field fewer is a line without its label.
+        let isShort = found &+ 2 == columns && plan.hasLabel
+        guard isShort || found &+ 1 == columns else { return nil }
+        commas[found] = UInt32(truncatingIfNeeded: length)
+        return (isShort, length)
+    }
+
+    /// The same for a line with missing cells, booleans, days, words or an identifier; nil, and nothing left behind but
+    /// in the row, where anything is quoted or wrong.
+    @inline(never)
+    private mutating func readOddRow(
+        _ start: UnsafePointer<UInt8>, _ newline: UnsafePointer<UInt8>, _ readable: UnsafePointer<UInt8>,
+        _ plan: ColumnPlan, _ commas: UnsafeMutablePointer<UInt32>, _ row: UnsafeMutablePointer<Float>,
+        _ number: Int, _ samples: inout SampleChunk
+    ) -> Label? {
+        guard let (isShort, length) = split(start, newline, readable, plan, commas),
+            plan.hasNumbers || !isHeaderLine(start, length)
+        else { return nil }
+        let label = (isShort ? plan.unlabelledPlaces : plan.places).withUnsafeBufferPointer { places -> Label? in
+            var label = Label.none
+            var cell = start
+            for index in 0..<places.count {
+                let end = start + Int(commas[index])
+                let bytes = UnsafeBufferPointer(start: cell, count: end - cell)
+                let place = places[index]
+                if place >= 0 {
+                    row[place] = DecimalNumber.cell(cell, end, readable: readable)
+                    if row[place].isNaN, !readOddNumber(bytes, row + place) { return nil }
+                } else {
+                    if bytes.first == UInt8(ascii: "\"") { return nil }
+                    if place == ColumnPlan.labelPlace {
+                        guard let plain = readPlainLabel(cell, end, readable) else { return nil }
+                        label = plain
                     } else if place == ColumnPlan.otherPlace {
                         let role = isShort ? plan.unlabelledRoles[index] : plan.roles[index]
-                        let bytes = UnsafeBufferPointer(start: cell, count: end - cell)
                         guard readOther(bytes, role, plan, row, number, &samples) else { return nil }
                     }
                 }
                 cell = end + 1
             }
-            if case .none = label, row[0].isNaN { return nil }  // where all are missing, it is no sample
+            // Where all are missing, the label too, it is no sample; that is looked at again.
+            if case .none = label, plan.inputs == 0 || row[0].isNaN { return nil }
             return label
         }
+        if label == nil { takeBack(number, &samples) }
+        return label
     }
 
     @inline(__always)
@@ -133,11 +178,9 @@ extension CSVReader {
     }
 
     /// A cell that is missing or a boolean.
-    @inline(never)
     private func readOddNumber(
-        _ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>, _ place: UnsafeMutablePointer<Float>
+        _ cell: UnsafeBufferPointer<UInt8>, _ place: UnsafeMutablePointer<Float>
     ) -> Bool {
-        let cell = UnsafeBufferPointer(start: start, count: end - start)
         if CellValue.isMissing(cell) { return true }
         guard let value = CellValue.boolean(cell) else { return false }
         place.pointee = value
@@ -145,7 +188,6 @@ extension CSVReader {
     }
 
     /// A cell that goes elsewhere than into the row, or into several places of it.
-    @inline(never)
     private mutating func readOther(
         _ cell: UnsafeBufferPointer<UInt8>, _ role: ColumnPlan.Role, _ plan: ColumnPlan,
         _ row: UnsafeMutablePointer<Float>, _ number: Int, _ samples: inout SampleChunk
@@ -163,7 +205,6 @@ extension CSVReader {
     }
 
     /// What a line that turned out not to be plain has left.
-    @inline(never)
     private func takeBack(_ number: Int, _ samples: inout SampleChunk) {
         samples.terms.takeBack()
         samples.identifiers[number] = nil

@@ -298,6 +298,9 @@ struct JSONLinesReader: Sendable {
     private mutating func readTerm(
         _ key: UnsafeBufferPointer<UInt8>, _ scanner: inout JSONScanner, _ terms: inout Terms, _ row: inout Row
     ) throws(SampleError) {
+        guard CellValue.isText(key), key.allSatisfy({ $0 >= 0x20 }) else {
+            throw scanner.error(expected: "names in UTF-8", got: SampleError.excerpt(key))
+        }
         switch scanner.peek() {
         case UInt8(ascii: "{"), UInt8(ascii: "["): return try scanner.skipValue()
         case UInt8(ascii: "n"), UInt8(ascii: "N"): if try scanner.isMissing() { return }

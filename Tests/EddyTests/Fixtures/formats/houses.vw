@@ -1,4 +1,4 @@
-0 | price:.23 sqft:.25 age:.05 2006
-1 2 'second_house | price:.18 sqft:.15 age:.35 1976
-0 1 0 third_house| price:.53 sqft:.32 age:.87 1924
-'fourth_house |place city=Ulm garden |measures:0.5 price:.41 sqft:.2
+0 | rooms:.4 garden:.75 noise:.1 terraced
+1 2 'the_mill | rooms:.9 garden:.2 noise:.35 detached
+0 1 0 number_seven| rooms:.15 garden:.6 noise:.8 terraced
+'the_barn |place city=Ulm lake |measures:0.5 rooms:.5 garden:.2
