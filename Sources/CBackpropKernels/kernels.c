@@ -7,6 +7,7 @@
     void eddy_settle_##NAME(struct eddy_network *);                                                                   \
     void eddy_standardise_##NAME(const struct eddy_standardisation *);                                                \
     void eddy_pass_##NAME(float *, int64_t);                                                                          \
+    void eddy_distances_##NAME(const float *, int64_t, int64_t, const float *, const float *, float *, float *);      \
     void eddy_elementary_##NAME(int64_t, const float *, float *, float *, float *, float *);
 
 EDDY_DECLARE(baseline)
@@ -98,6 +99,12 @@ void eddy_standardise(enum eddy_kernels kernels, const struct eddy_standardisati
 
 void eddy_pass(enum eddy_kernels kernels, float *block, int64_t count) {
     EDDY_DISPATCH(kernels, eddy_pass, block, count)
+}
+
+void eddy_distances(
+    enum eddy_kernels kernels, const float *blocks, int64_t count, int64_t inputs, const float *x,
+    const float *factors, float *distances, float *least) {
+    EDDY_DISPATCH(kernels, eddy_distances, blocks, count, inputs, x, factors, distances, least)
 }
 
 void eddy_elementary(

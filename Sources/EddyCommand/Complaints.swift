@@ -19,6 +19,8 @@ struct Complaints {
             case .rejected(let error), .refusedDirective(let error): add(error)
             case .directive(let directive):
                 add(SampleError(line: event.line, expected: "samples", got: "!" + directive))
+            case .lateLabel(let label):
+                add(SampleError(line: event.line, expected: "samples", got: "a label for \(label.id)"))
             case .foreign(let why): add(SampleError(line: event.line, expected: "samples", got: why))
             }
         }

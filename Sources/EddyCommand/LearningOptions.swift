@@ -7,10 +7,19 @@ import Foundation
 extension Activation: ExpressibleByArgument {}
 extension Arithmetic: ExpressibleByArgument {}
 extension LearningTask: ExpressibleByArgument {}
+extension Profile: ExpressibleByArgument {}
 extension Initialization: ExpressibleByArgument {}
 extension SampleFormat: ExpressibleByArgument {}
 
 struct LearningOptions: ParsableArguments {
+    @Option(
+        help: """
+            How much to spend on each sample: best (a committee of networks, neighbours and others that replays past \
+            samples, some 10 microseconds) or fast (one network, a fraction of one). Whoever sets the network or its \
+            optimizer gets that network alone. (default: best)
+            """)
+    var profile: Profile?
+
     @Option(help: "Widths of the hidden layers, such as 64,32; none for no hidden layer. (default: 32)")
     var layers: Widths?
 
@@ -87,31 +96,43 @@ struct LearningOptions: ParsableArguments {
 
     func validate() throws {
         if let error = Kernels.environmentError { throw ValidationError(error.description) }
+        if profile == .best, setsNetwork {
+            throw ValidationError("--profile best is a committee: leave out the options of a single network")
+        }
     }
 
     /// Whether any of them was given: a loaded model has its own.
     var isEmpty: Bool {
-        layers == nil && activation == nil && outputActivation == nil && loss == nil && task == nil && classes == nil
-            && scaling == nil && arithmetic == nil && optimizer == nil && learningRate == nil && schedule == nil
-            && momentum == nil && clip == nil && l1 == nil && l2 == nil && seed == nil && initialization == nil
-            && initialWeights == nil && recentWindow == nil
+        !setsNetwork && profile == nil && task == nil && classes == nil && seed == nil && recentWindow == nil
+    }
+
+    /// Whether any was given that describes one network.
+    private var setsNetwork: Bool {
+        layers != nil || activation != nil || outputActivation != nil || loss != nil || scaling == false
+            || arithmetic != nil || setsOptimizer || initialization != nil || initialWeights != nil
+    }
+
+    private var setsOptimizer: Bool {
+        optimizer != nil || learningRate != nil || schedule != nil || momentum != nil || clip != nil || l1 != nil
+            || l2 != nil
     }
 
     func configuration() throws -> Configuration {
         var configuration = Configuration()
+        if let profile { configuration.profile = profile }
         if layers != nil || activation != nil {
             let widths = layers?.widths ?? configuration.hiddenLayers.map(\.outputs)
             configuration.hiddenLayers = widths.map { .dense($0, activation ?? .relu) }
         }
         if let outputActivation { configuration.outputActivation = outputActivation }
-        configuration.loss = loss?.loss
+        if let loss { configuration.loss = loss.loss }
         configuration.task = task
         if let classes {
             configuration.classes = classes.split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
         }
-        if let scaling { configuration.scaling = scaling }
+        if scaling == false { configuration.scaling = false }
         if let arithmetic { configuration.arithmetic = arithmetic }
-        configuration.optimizer = try optimizer(from: configuration.optimizer)
+        if setsOptimizer { configuration.optimizer = try optimizer(from: configuration.optimizer) }
         if let seed { configuration.seed = seed }
         if let initialization { configuration.initialization = initialization }
         if let recentWindow { configuration.recentWindow = recentWindow }

@@ -53,6 +53,8 @@ struct Predict: ParsableCommand {
             case .rejected(let rejected), .refusedDirective(let rejected): error = rejected
             case .directive(let directive):
                 error = SampleError(line: event.line, expected: "samples", got: "!" + directive)
+            case .lateLabel(let label):
+                error = SampleError(line: event.line, expected: "samples", got: "a label for \(label.id)")
             case .foreign(let why): error = SampleError(line: event.line, expected: "samples", got: why)
             }
             replies.write(steps, next..<event.index, chunk)

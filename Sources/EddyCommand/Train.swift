@@ -55,6 +55,7 @@ struct Train: ParsableCommand {
         var table = ProgressTable(unit: bits ? .bits : .nats, isQuiet: quiet)
         var bar = ProgressBar(files: files, epochs: epochs, isQuiet: quiet)
         var complaints = Complaints()
+        var late = LateSamples()
         let claim = SchemaClaim(schema)
         rounds: for _ in 0..<epochs {
             for file in files {
@@ -64,19 +65,19 @@ struct Train: ParsableCommand {
                     var rest = bytes[...]
                     while !rest.isEmpty, !Interrupt.isSet {
                         let before = rest.count
-                        learn(decoder.decode(&rest, limit: 4096), learner, &table, &complaints)
+                        learn(decoder.decode(&rest, limit: 4096), learner, &late, &table, &complaints)
                         bar.advance(bytes: before - rest.count, samples: learner.step)
                     }
                     return !Interrupt.isSet
                 }
                 if Interrupt.isSet { break rounds }  // what is cut off is not a line
-                learn(decoder.finish(), learner, &table, &complaints)
+                learn(decoder.finish(), learner, &late, &table, &complaints)
             }
         }
         bar.finish()
         table.finish(learner)
         complaints.finish()
-        Terminal.say(summary(learner, rejected: complaints.count))
+        Terminal.say(summary(learner, late, rejected: complaints.count))
         if let save {
             try learner.save(schema: claim.current, to: save)
             Terminal.say("saved to     \(save)")
@@ -93,20 +94,30 @@ struct Train: ParsableCommand {
         return try Learner.load(load)
     }
 
-    /// Learns a chunk, and tells its errors.
+    /// Learns a chunk, and tells its errors. Samples wait for labels without a clock, so that runs repeat.
     private func learn(
-        _ chunk: DecodedChunk, _ learner: Learner, _ table: inout ProgressTable, _ complaints: inout Complaints
+        _ chunk: DecodedChunk, _ learner: Learner, _ late: inout LateSamples, _ table: inout ProgressTable,
+        _ complaints: inout Complaints
     ) {
+        var chunk = chunk
+        late.join(&chunk, seconds: 0)
         let steps = learner.learn(chunk.samples)
+        late.settle(steps)
         table.add(steps, chunk.samples, task: learner.task)
         complaints.add(chunk)
         complaints.add(steps, of: chunk)
     }
 
-    private func summary(_ learner: Learner, rejected: Int) -> String {
+    private func summary(_ learner: Learner, _ late: LateSamples, rejected: Int) -> String {
         let unit: LossUnit = bits ? .bits : .nats
         let metrics = learner.metrics.summary(for: learner.task)
         var lines = ["samples      \(learner.step) learned, \(rejected) rejected"]
+        if late.counts.held > 0 || late.counts.unmatched > 0 {
+            let counts = late.counts
+            lines.append(
+                "late labels  \(counts.joined) joined, \(counts.unmatched) unmatched; \(late.waiting) samples wait, "
+                    + "\(counts.evicted) evicted")
+        }
         switch learner.task {
         case .classification:
             lines.append(
@@ -122,6 +133,9 @@ struct Train: ParsableCommand {
         case nil: break
         }
         if let network = learner.network {
+            for vote in learner.votes.sorted(by: { $0.weight > $1.weight }).prefix(4) {
+                lines.append("vote         \(String(format: "%.2f", vote.weight)) \(vote.name)")
+            }
             let widths = ([network.inputs] + network.layers.map(\.outputs)).map { String($0) }.joined(separator: "-")
             lines.append("network      \(widths), \(network.parameterCount) parameters")
             lines.append("weights      \(String(network.parameterHash, radix: 16)) (hash)")

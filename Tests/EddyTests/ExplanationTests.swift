@@ -37,9 +37,9 @@ import Testing
         return (learner, samples[39].features, samples[39].label)
     }
 
-    private func target(_ label: Label, _ learner: Learner) throws -> Target {
+    private func target(_ label: Label, _ features: [Float], _ learner: Learner) throws -> Target {
         if learner.task == .regression, case .number(let value) = label {
-            return .values([Double(learner.scaledTarget(value))])
+            return .values([Double(learner.networkTarget(value, for: features))])
         }
         let index = try #require(learner.classIndex(of: label))
         return learner.network!.loss == .crossEntropy ? .label(index) : .values([Double(index)])
@@ -54,7 +54,7 @@ import Testing
         let scaled = learner.scaled(features)
         #expect(told.sample.scaled == scaled && told.step == 40)
 
-        let seen = network.graph(features: scaled, target: try target(label, learner))
+        let seen = network.graph(features: scaled, target: try target(label, features, learner))
         let loss = try #require(seen.loss)
         let gradients = seen.graph.backward(from: loss)
         #expect(told.loss == seen.graph[loss][0])

@@ -99,10 +99,11 @@ import Testing
 
     @Test func events_areReadWithTimesTermsAndALateLabel() throws {
         let decoded = try file("events.jsonl")
-        #expect(decoded.events.isEmpty && decoded.lines.count == 5)
+        let late = DecodedEvent.Kind.lateLabel(try LateLabel(id: "e4", label: "fraud"))
+        #expect(decoded.events.map(\.kind) == [late] && decoded.lines.count == 4)
         #expect(decoded.schema?.columns.map(\.kind) == [.time, .text, .number, .text, .number, .open])
         #expect(decoded.terms[2]["coupon=spring"] == 1 && decoded.terms[3]["retries"] == 2)
-        #expect(decoded.identifiers == [3: "e4", 4: "e4"] && decoded.labels[4] == "fraud")
+        #expect(decoded.identifiers == [3: "e4"] && decoded.labels[3] == .none)
     }
 
     @Test func houses_areReadWithImportanceAndTags() throws {

@@ -17,6 +17,13 @@ func plain(hidden: [Layer] = [.dense(8, .tanh)], scaling: Bool = false, seed: UI
     return configuration
 }
 
+/// What one network does with nothing configured.
+func fast() -> Configuration {
+    var configuration = Configuration()
+    configuration.profile = .fast
+    return configuration
+}
+
 extension Learner {
     /// One sample's step.
     @discardableResult
@@ -36,7 +43,7 @@ extension Learner {
             (0.5, .regression), (1e9, .regression), ("2.5", .classification),
         ] as [(Label, LearningTask)])
     func theFirstLabel_decidesTheTask(label: Label, task: LearningTask) throws {
-        let learner = try Learner()
+        let learner = try Learner(fast())
         try learner.learn([1, 2], label)
         #expect(learner.task == task)
         #expect(learner.step == 1)
@@ -60,7 +67,7 @@ extension Learner {
     }
 
     @Test func aNumberThatIsNoClass_turnsNumericClassesIntoRegression_andSaysSo() throws {
-        let learner = try Learner()
+        let learner = try Learner(fast())
         var found: [String] = []
         learner.onDiscovery = { found.append($0) }
         for i in 0..<20 { try learner.learn([Float(i), 1], .number(Float(i % 3))) }
@@ -240,7 +247,7 @@ extension Learner {
     }
 
     @Test func inAScaledRegression_aRejectedTarget_leavesEveryBit() throws {
-        let learner = try Learner()
+        let learner = try Learner(fast())
         for i in 0..<30 { try learner.learn([Float(i)], .number(Float(i) + 0.5)) }
         let before = try state(learner)
         #expect(try learner.learn([5], 3e38).rejections.count == 1)
@@ -254,7 +261,7 @@ extension Learner {
         #expect(try learner.learn([1, 2, 3], 1).rejections.count == 1)
         #expect(try learner.learn([], 1).rejections.count == 1)
         #expect(try state(learner) == before)
-        #expect(try Learner().learn([], 1).rejections.count == 1)
+        #expect(try Learner().learn([], 1).learned == 1, "its class alone is something")
     }
 
     @Test func anImpossibleSample_isNotEvenChunked() throws {

@@ -83,6 +83,7 @@ import Testing
                 switch event.kind {
                 case .rejected(let error), .refusedDirective(let error): errors.append("\(error)")
                 case .foreign(let why): refusal = why
+                case .lateLabel(let label): errors.append("a label for \(label.id)")
                 case .directive(let directive): errors.append("!" + directive)
                 }
             }

@@ -56,7 +56,7 @@ struct Decoded: Equatable {
         events.compactMap { event in
             switch event.kind {
             case .rejected(let error), .refusedDirective(let error): error
-            case .directive, .foreign: nil
+            case .lateLabel, .directive, .foreign: nil
             }
         }
     }

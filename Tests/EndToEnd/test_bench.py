@@ -78,7 +78,7 @@ class BenchTest(Bench):
     def test_every_part_is_measured(self):
         report = self.bench("all", "--seconds", 0.05, "--round-trips", 100)
         kernels = {row["workload"]: row for row in report["kernels"]["rows"]}
-        self.assertEqual(list(kernels), ["W1", "W2", "W3", "W4", "W5", "learner", "decoder"])
+        self.assertEqual(list(kernels), ["W1", "W2", "W3", "W4", "W5", "fast", "best", "decoder"])
         for name, row in kernels.items():
             self.assert_spread(row["nanoseconds"])
             self.assertGreaterEqual(row["nanoseconds"]["bursts"], 7)
@@ -87,11 +87,11 @@ class BenchTest(Bench):
                 self.assertGreater(row["passNanoseconds"], 0)
                 self.assertAlmostEqual(row["boundReached"], row["passNanoseconds"] / row["nanoseconds"]["median"])
                 self.assertGreater(row["accuracy"], 0.12)  # it learns: W4 and W5 have ten classes, and one pass
-        self.assertEqual([row["network"] for row in report["feed"]["rows"]], ["fixed", "fixed", "default", "echo"])
+        self.assertEqual([row["network"] for row in report["feed"]["rows"]], ["fixed", "fixed", "fast", "best", "echo"])
         for row in report["feed"]["rows"]:
             self.assert_spread(row["samplesPerSecond"])
         if sys.platform == "linux":
-            for row in report["feed"]["rows"][:3]:
+            for row in report["feed"]["rows"][:4]:
                 self.assertGreaterEqual(row["peakResidentBytes"], row["residentBytes"])
                 self.assertGreater(row["residentBytes"], 1 << 20)
         for server in ("eddy", "echo"):
@@ -115,7 +115,7 @@ class BenchTest(Bench):
 
     def test_synthetic_samples_are_a_function_of_their_seed(self):
         first, second = ([(row["accuracy"], row["meanLoss"]) for row in self.bench(
-            "kernels", "--workloads", "w1,w2,w3,learner", "--steps", steps)["kernels"]["rows"]] for steps in (1, 300))
+            "kernels", "--workloads", "w1,w2,w3,fast", "--steps", steps)["kernels"]["rows"]] for steps in (1, 300))
         self.assertEqual(first, second)
 
     def test_unknown_workloads_and_unreadable_data_are_refused(self):
@@ -218,7 +218,7 @@ class AllocationTest(Bench):
 
     def test_learner_and_decoder_allocate_by_the_chunk_alone(self):
         """The arrays that are handed on, and their doublings while they grow: none for a sample."""
-        for name, most in (("learner", 8), ("decoder", 32)):
+        for name, most in (("fast", 8), ("decoder", 32)):
             few, many = (self.counted(name, steps)[name] for steps in (30_000, 60_000))
             chunks = many["chunks"] - few["chunks"]
             each = (many["allocations"] - few["allocations"]) / chunks

@@ -14,7 +14,7 @@
 
 import Foundation
 
-enum Elementary {
+package enum Elementary {
     // MARK: exp
 
     /// eˣ. Below −87.3 the result is 2⁻¹²⁶ or so rather than subnormal; above 88.3, 2.4e38. NaN stays NaN.
@@ -43,7 +43,7 @@ enum Elementary {
     }
 
     @inline(__always)
-    static func exp(_ x: Float) -> Float { exp(Lanes(repeating: x))[0] }
+    package static func exp(_ x: Float) -> Float { exp(Lanes(repeating: x))[0] }
 
     // MARK: log
 
@@ -51,7 +51,7 @@ enum Elementary {
     ///
     /// Scalar: a training step needs one a sample, for the loss.
     @inline(__always)
-    static func log(_ x: Float) -> Float {
+    package static func log(_ x: Float) -> Float {
         // x = 2ⁿ · m with m in [√½, √2); log x = n ln 2 + log(1 + f), f = m − 1.
         let bits = x.bitPattern &- 0x3F35_04F3
         let n = Float(Int32(bitPattern: bits) >> 23)

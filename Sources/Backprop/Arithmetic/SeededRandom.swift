@@ -31,4 +31,7 @@ public struct SeededRandom: RandomNumberGenerator, Sendable, Hashable, Codable {
         let unit = Float(next() >> 40) * 0x1p-24
         return range.lowerBound + unit * (range.upperBound - range.lowerBound)
     }
+
+    /// A whole number from 0 to below a bound of at most 2³² (Lemire 2019, without the rejection: off by 2⁻³² at most).
+    public mutating func index(below bound: Int) -> Int { Int(((next() >> 32) &* UInt64(bound)) >> 32) }
 }

@@ -79,6 +79,35 @@ extension Kernels {
         }
     }
 
+    /// Squared distances from a sample to many: Σ ((value − x) · factor)², in the order of the features; what is
+    /// NaN, here or there, counts as equal.
+    ///
+    /// - Parameters:
+    ///   - blocks: sixteen samples side by side. Shape: (count, inputs, 16).
+    ///   - x: and `factors`, shape (inputs).
+    ///   - distances: shape (count, 16).
+    ///   - least: of each block. Shape: (count).
+    package func distances(
+        to blocks: AlignedBuffer, count: Int, inputs: Int, from x: UnsafePointer<Float>,
+        factors: UnsafePointer<Float>, into distances: AlignedBuffer,
+        least: AlignedBuffer
+    ) {
+        guard self == .swift else {
+            eddy_distances(code, blocks.floats, Int64(count), Int64(inputs), x, factors, distances.floats, least.floats)
+            return
+        }
+        for block in 0..<count {
+            var sum = Lanes()
+            for j in 0..<inputs {
+                let d = (blocks.lanes[block * inputs + j] - x[j]) * factors[j]
+                let difference = d.replacing(with: 0, where: d .!= d)
+                sum += difference * difference
+            }
+            distances.lanes[block] = sum
+            least.floats[block] = sum.min()
+        }
+    }
+
     /// Runs `body` with subnormal numbers taken for zero, as all forms of a step do.
     static func flushingSubnormals<Result>(_ body: () -> Result) -> Result {
         let mode = eddy_flush_subnormals()

@@ -242,12 +242,33 @@ public final class Network {
         }
     }
 
+    /// All weights anew, as they were before the first sample.
+    public func reinitialize() {
+        for layer in layers.indices {
+            for unit in 0..<layers[layer].outputs { initializeUnit(unit, of: layer) }
+        }
+        step = 0
+    }
+
     /// The outputs anew from their initial weights; the layers below stay as they are.
     public func reinitializeOutput(_ output: Int) { initializeUnit(output, of: layers.count - 1) }
 
     /// The same network with another last layer and loss: the layers below keep weights and optimizer
     /// state, and so do the outputs that both have where `keepingOutputs`; new ones begin from the seed.
     public func replacingHead(outputs: Int, loss: Loss, keepingOutputs: Bool) throws(ArchitectureError) -> Network {
+        try reshaped(inputs: inputs, outputs: outputs, loss: loss, keepingOutputs: keepingOutputs)
+    }
+
+    /// The same network with more inputs, whose weights begin from the seed; as long as these inputs are 0 it predicts
+    /// the same.
+    public func widened(to inputs: Int) throws(ArchitectureError) -> Network {
+        precondition(inputs >= self.inputs, "\(inputs) inputs are fewer than \(self.inputs)")
+        return try reshaped(inputs: inputs, outputs: outputs, loss: loss, keepingOutputs: true)
+    }
+
+    private func reshaped(
+        inputs: Int, outputs: Int, loss: Loss, keepingOutputs: Bool
+    ) throws(ArchitectureError) -> Network {
         var layers = self.layers
         layers[layers.count - 1].outputs = outputs
         let other = try Network(

@@ -76,10 +76,11 @@ public enum UpdateRule: Sendable, Hashable, Codable {
         }
     }
 
-    /// base^exponent by squaring: a function of both alone, so nothing need be saved.
+    /// base^exponent by squaring, 0 where it is below 10⁻²⁰: a function of both alone, so nothing need be saved.
     static func power(_ base: Double, _ exponent: UInt64) -> Double {
         var (result, square, rest) = (1.0, base, exponent)
         while rest != 0 {
+            if square < 1e-20 { return 0 }
             if rest & 1 == 1 { result *= square }
             square *= square
             rest >>= 1

@@ -33,6 +33,7 @@ EDDY_PUSH(EDDY_TARGET)
 #include "resident.h"
 #include "run.h"
 #include "standardise.h"
+#include "neighbours.h"
 
 #ifdef EDDY_TARGET
 #pragma clang attribute pop

@@ -140,6 +140,12 @@ void eddy_standardise(enum eddy_kernels, const struct eddy_standardisation *);
 /// Reads and writes every Float of a block once, for the time it takes. `count` is a multiple of 64.
 void eddy_pass(enum eddy_kernels, float *block, int64_t count);
 
+/// Squared distances from a sample to those of blocks of sixteen: Σ ((value − x) · factor)². Shapes: blocks (count, inputs,
+/// 16), 64-byte aligned as are the distances (count, 16); x and factors (inputs); the least of each block (count).
+void eddy_distances(
+    enum eddy_kernels, const float *blocks, int64_t count, int64_t inputs, const float *x, const float *factors,
+    float *distances, float *least);
+
 /// exp, log1p, sigmoid and tanh of whole lanes, for comparison. Shapes: (16 · lanes).
 void eddy_elementary(enum eddy_kernels, int64_t lanes, const float *x, float *exp, float *log1p, float *sigmoid, float *tanh);
 

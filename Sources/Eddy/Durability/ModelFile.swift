@@ -4,9 +4,10 @@
 //     "EDDYMODL"            8 bytes
 //     version               u32, little-endian as all here
 //     length of the header  u32
-//     header                JSON: configuration, schema, head, scaling, metrics, step
-//     parameters            u64 count, then float32: for each layer W (outputs, inputs) row-major, then b
-//     optimizer's state     u64 number of blocks, then each as the parameters (momentum has one, Adam two, ...)
+//     header                JSON: configuration, schema, encoder, head, scaling, metrics
+//     blocks                u64 number, then each as u64 count and float32: for each network its parameters (of each layer
+//                           W (outputs, inputs) row-major, then b) and each block of its optimizer's state in the same
+//                           order; then, of a committee, what its memories hold
 //     checksum              u64: FNV-1a of all bytes before it
 //
 // Written beside its name, flushed to the disk, then renamed: a crash leaves the old file or the new
@@ -29,20 +30,18 @@ enum ModelFile {
         var arithmetic: Int
         var configuration: Configuration
         var schema: Schema?
-        var inputs: Int?
         var head: HeadRecord?
+        var encoder: FeatureEncoder?
         var scaler: FeatureScaler?
         var metrics: Metrics
+        var drift: DriftWatch
     }
 
     private struct HeadRecord: Codable {
         var task: LearningTask
         var classes: ClassTable
         var targets: RunningMoments
-        var outputs: Int
-        var loss: Loss
-        var step: UInt64
-        var gradientNorms: [Float]
+        var committee: CommitteeRecord
     }
 
     // MARK: Saving
@@ -50,12 +49,11 @@ enum ModelFile {
     static func encode(_ learner: Learner, schema: Schema?) throws -> [UInt8] {
         let record = learner.head.map { head in
             HeadRecord(
-                task: head.task, classes: head.classes, targets: head.targets, outputs: head.network.outputs,
-                loss: head.network.loss, step: head.network.step, gradientNorms: head.network.smoothedGradientNorms)
+                task: head.task, classes: head.classes, targets: head.targets, committee: head.committee.record)
         }
         let header = Header(
-            arithmetic: Network.arithmeticVersion, configuration: learner.configuration, schema: schema,
-            inputs: learner.inputs, head: record, scaler: learner.scaler, metrics: learner.metrics)
+            arithmetic: Network.arithmeticVersion, configuration: learner.configuration, schema: schema, head: record,
+            encoder: learner.encoder, scaler: learner.scaler, metrics: learner.metrics, drift: learner.drift)
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
@@ -66,10 +64,9 @@ enum ModelFile {
         append(version, to: &bytes)
         append(UInt32(json.count), to: &bytes)
         bytes.append(contentsOf: json)
-        append(learner.network?.flatParameters ?? [], to: &bytes)
-        let state = learner.network?.flatState ?? []
-        append(UInt64(state.count), to: &bytes)
-        for block in state { append(block, to: &bytes) }
+        let blocks = record?.committee.blocks ?? []
+        append(UInt64(blocks.count), to: &bytes)
+        for block in blocks { append(block, to: &bytes) }
         append(checksum(bytes[...]), to: &bytes)
         return bytes
     }
@@ -134,10 +131,9 @@ enum ModelFile {
         }
         let length: UInt32 = try reader.integer()
         let json = try reader.take(Int(length))
-        let parameters = try reader.floats()
-        let blocks: UInt64 = try reader.integer()
-        guard blocks <= 16 else { throw ModelFileError(description: "\(blocks) blocks of optimizer state: at most 16") }
-        let state = try (0..<blocks).map { _ in try reader.floats() }
+        let count: UInt64 = try reader.integer()
+        guard count <= 1024 else { throw ModelFileError(description: "\(count) blocks of numbers: at most 1024") }
+        let blocks = try (0..<count).map { _ in try reader.floats() }
 
         let decoder = JSONDecoder()
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
@@ -157,33 +153,30 @@ enum ModelFile {
                     + "\(Network.arithmeticVersion): the same bits could not follow")
         }
         do {
-            return (try learner(header, parameters, state), header.schema)
+            return (try learner(header, blocks), header.schema)
         } catch let error as ArchitectureError {
             throw ModelFileError(description: error.description)
         }
     }
 
-    private static func learner(_ header: Header, _ parameters: [Float], _ state: [[Float]]) throws -> Learner {
+    private static func learner(_ header: Header, _ blocks: [[Float]]) throws -> Learner {
         let learner = try Learner(header.configuration)
         var head: Head?
-        if let record = header.head, let inputs = header.inputs {
-            let configuration = header.configuration
-            let output = Layer.dense(record.outputs, configuration.outputActivation)
-            let network = try Network(
-                inputs: inputs, layers: configuration.hiddenLayers + [output], loss: record.loss,
-                optimizer: configuration.optimizer, initialization: configuration.initialization,
-                seed: configuration.seed)
-            guard parameters.count == network.parameterCount, record.gradientNorms.count == network.layers.count,
-                state.count == network.stateBlocks, state.allSatisfy({ $0.count == network.parameterCount }),
-                header.scaler.map({ $0.inputs == inputs }) ?? true
-            else { throw ModelFileError(description: "its weights do not fit its layers") }
-            network.arithmetic = configuration.arithmetic
-            network.flatParameters = parameters
-            network.flatState = state
-            network.restore(step: record.step, gradientNorms: record.gradientNorms)
-            head = Head(task: record.task, classes: record.classes, network: network, targets: record.targets)
+        if let record = header.head {
+            var saved = record.committee
+            saved.blocks = blocks
+            guard header.scaler.map({ $0.inputs == saved.inputs }) ?? (header.configuration.profile == .fast),
+                header.metrics.learned < 1 << 62, let encoder = header.encoder,
+                encoder.isSound(inputs: saved.inputs)
+            else { throw ModelFileError(description: "its features do not fit its layers") }
+            head = Head(
+                task: record.task, classes: record.classes,
+                committee: try Committee(
+                    saved, task: record.task, classes: record.classes.names.count, header.configuration),
+                targets: record.targets)
         }
-        learner.restore(head: head, scaler: header.scaler, metrics: header.metrics)
+        learner.restore(
+            head: head, encoder: header.encoder, scaler: header.scaler, metrics: header.metrics, drift: header.drift)
         return learner
     }
 

@@ -27,6 +27,8 @@ struct JSONLinesReader: Sendable {
     private var texts: [TermPrefix] = []
     /// The names of the columns that are numbers, up to the first that is none.
     private var keys = JSONKeys()
+    /// What the last line was, where it was no sample.
+    private var late: LateLabel?
 
     init(label: LabelColumn) { self.label = label }
 
@@ -42,7 +44,13 @@ struct JSONLinesReader: Sendable {
         var seen: Set<Int> = []
     }
 
-    /// Appends the line's sample; always true.
+    /// The last line, where it was a label that came later than its sample.
+    mutating func takeLate() -> LateLabel? {
+        defer { late = nil }
+        return late
+    }
+
+    /// Appends the line's sample; false where it is a late label, which ``takeLate()`` then has.
     ///
     /// - Throws: ``SampleError``; the chunk is then unchanged.
     mutating func read(
@@ -50,12 +58,12 @@ struct JSONLinesReader: Sendable {
     ) throws(SampleError) -> Bool {
         if schema == nil, let claimed = claim.current { adopt(claimed) }
         if let schema {
-            try append(line, number, schema, &chunk)
-            return true
+            return try append(line, number, schema, &chunk)
         }
+        if try readLate(line, number) { return false }
         let proposal = try survey(line, line: number)
         adopt(proposal)
-        do throws(SampleError) { try append(line, number, proposal, &chunk) } catch {
+        do throws(SampleError) { _ = try append(line, number, proposal, &chunk) } catch {
             forget()
             throw error
         }
@@ -63,26 +71,52 @@ struct JSONLinesReader: Sendable {
         if claimed != proposal {  // another connection was first
             chunk.restart(inputs: claimed.inputs.count)
             adopt(claimed)
-            try append(line, number, claimed, &chunk)
+            _ = try append(line, number, claimed, &chunk)
         }
+        return true
+    }
+
+    /// A line of an id and a label alone, where there are no columns yet; false, and nothing read, where it is another.
+    private mutating func readLate(_ line: UnsafeBufferPointer<UInt8>, _ number: Int) throws(SampleError) -> Bool {
+        var scanner = JSONScanner(line, line: number)
+        guard scanner.peek() == UInt8(ascii: "{") else { return false }
+        var row = Row()
+        do throws(SampleError) {
+            try scanner.object { key, scanner throws(SampleError) in
+                guard try readReserved(key, &scanner, &row) else {
+                    throw scanner.error(expected: "an id and a label", got: SampleError.excerpt(key))
+                }
+            }
+            try scanner.end()
+        } catch {
+            return false  // it is read again as a sample, which says what is wrong
+        }
+        guard let id = row.id, row.hasLabel else { return false }
+        late = try LateLabel(id: id, label: row.label, line: number)
         return true
     }
 
     private mutating func append(
         _ line: UnsafeBufferPointer<UInt8>, _ number: Int, _ schema: Schema, _ chunk: inout SampleChunk
-    ) throws(SampleError) {
+    ) throws(SampleError) -> Bool {
         if chunk.inputs != schema.inputs.count { chunk.restart(inputs: schema.inputs.count) }
         var scanner = JSONScanner(line, line: number)
         let base = chunk.features.count
         chunk.features.append(contentsOf: repeatElement(.nan, count: schema.inputs.count))
         do throws(SampleError) {
             let row = try readRow(&scanner, schema, base, &chunk)
+            if row.features == 0, let id = row.id {
+                late = try LateLabel(id: id, label: row.label, line: number)
+                chunk.features.removeLast(chunk.features.count - base)
+                return false
+            }
             chunk.finish(label: row.label, weight: row.weight ?? 1, id: row.id)
         } catch {
             chunk.features.removeLast(chunk.features.count - base)
             chunk.terms.takeBack()
             throw error
         }
+        return true
     }
 
     private mutating func adopt(_ claimed: Schema) {

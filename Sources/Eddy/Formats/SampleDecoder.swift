@@ -40,7 +40,9 @@ public struct DecodedEvent: Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
         /// A line that is no sample. It changed nothing.
         case rejected(SampleError)
-        /// A line that begins with `!`, without it.
+        /// The label of a sample that came before: `!label ID VALUE`, or a JSON object with an id and a label alone.
+        case lateLabel(LateLabel)
+        /// Another line that begins with `!`, without it.
         case directive(String)
         /// A directive to the decoder that it cannot obey.
         case refusedDirective(SampleError)
@@ -57,7 +59,7 @@ public struct DecodedEvent: Sendable, Hashable {
     public var error: SampleError? {
         switch kind {
         case .rejected(let error), .refusedDirective(let error): error
-        case .directive, .foreign: nil
+        case .lateLabel, .directive, .foreign: nil
         }
     }
 }
@@ -300,6 +302,8 @@ public struct SampleDecoder: Sendable {
         if isSample {
             isFormatFixed = true
             chunk.lines.append(line)
+        } else if let late = json.takeLate() {
+            chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .lateLabel(late)))
         } else if csv.isSureOfHeader {
             isFormatFixed = true
         }
@@ -326,9 +330,18 @@ public struct SampleDecoder: Sendable {
         chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .rejected(error)))
     }
 
-    /// `!format …` is the decoder's own; all other directives are handed on.
+    /// `!format …` is the decoder's own, `!label …` counts as a data line; all other directives are handed on.
     private mutating func obey(_ directive: String) {
         let words = directive.split(separator: " ")
+        if words.first == "label" {
+            do throws(SampleError) {
+                let late = try LateLabel(directive: directive, line: line)
+                chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .lateLabel(late)))
+            } catch {
+                reject(error)
+            }
+            return
+        }
         guard words.first == "format" else {
             chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .directive(directive)))
             return

@@ -8,34 +8,48 @@ public enum LearningTask: String, Sendable, Hashable, Codable, CaseIterable {
     case classification
 }
 
+/// How much is spent on each sample.
+public enum Profile: String, Sendable, Hashable, Codable, CaseIterable {
+    /// A committee of networks and neighbours with replay: the best predictions, some microseconds a sample.
+    case best
+    /// One plain network: a fraction of a microsecond a sample.
+    case fast
+}
+
 /// How a learner is set up. Every default is for a stream that nobody has seen before.
 ///
+/// Whoever sets the network itself (its layers, loss, optimizer, …) gets that network alone: the profile is then `fast`.
+///
 ///     var configuration = Configuration()
+///     configuration.profile                      // .best
 ///     configuration.hiddenLayers = [.dense(64, .tanh)]
+///     configuration.profile                      // .fast
 public struct Configuration: Sendable, Hashable, Codable {
+    /// Whether a committee learns, or one network.
+    public var profile = Profile.best
     /// The layers between inputs and outputs.
-    public var hiddenLayers: [Layer] = [.dense(32, .relu)]
+    public var hiddenLayers: [Layer] = [.dense(32, .relu)] { didSet { profile = .fast } }
     /// What the outputs do with their sums; cross-entropies want identity.
-    public var outputActivation: Activation = .identity
+    public var outputActivation: Activation = .identity { didSet { profile = .fast } }
     /// nil: softmax cross-entropy for classes, squared error for regression.
-    public var loss: Loss?
+    public var loss: Loss? { didSet { profile = .fast } }
     /// nil: found from the labels.
     public var task: LearningTask?
     /// The classes in the order of the outputs. nil: found, and an output added for each new one.
     public var classes: [String]?
     /// A fixed number of outputs. nil: as many as there are classes, and one in reserve.
-    public var outputs: Int?
+    public var outputs: Int? { didSet { profile = .fast } }
     /// The most classes that are taken from a stream.
     public var classLimit = 1024
     /// Standardise features, and regression targets, by their running mean and deviation.
-    public var scaling = true
-    public var optimizer: Optimizer = .sgd(0.1, clip: 4)
-    public var initialization: Initialization = .automatic
+    public var scaling = true { didSet { profile = .fast } }
+    public var optimizer: Optimizer = .sgd(0.1, clip: 4) { didSet { profile = .fast } }
+    public var initialization: Initialization = .automatic { didSet { profile = .fast } }
     /// How sums are ordered; see ``Arithmetic``.
-    public var arithmetic: Arithmetic = .sequential
+    public var arithmetic: Arithmetic = .sequential { didSet { profile = .fast } }
     public var seed: UInt64 = 1
     /// Initial parameters, for each layer W (outputs, inputs) row-major, then b.
-    public var initialParameters: [Float]?
+    public var initialParameters: [Float]? { didSet { profile = .fast } }
     /// The samples over which recent metrics are taken.
     public var recentWindow = 1000
 
@@ -43,6 +57,7 @@ public struct Configuration: Sendable, Hashable, Codable {
 
     /// A network given whole, its last layer included.
     public init(layers: [Layer], loss: Loss, optimizer: Optimizer = .sgd(0.05), seed: UInt64 = 1) {
+        profile = .fast
         hiddenLayers = Array(layers.dropLast())
         outputs = layers.last?.outputs ?? 0
         outputActivation = layers.last?.activation ?? .identity

@@ -16,7 +16,9 @@ public struct FrozenLearner: Sendable {
     public let task: LearningTask
     /// In the order of the outputs; empty for regression.
     public let classes: [String]
-    /// The names of the inputs.
+    /// Numbers in a sample's row: the first of the inputs.
+    public let columns: Int
+    /// The names of the network's inputs: the columns, and what was found beside them.
     public let inputNames: [String]
     /// First layer first.
     public let layers: [Layer]
@@ -29,7 +31,11 @@ public struct FrozenLearner: Sendable {
     let biases: [[Float]]
     let table: ClassTable
     let targets: RunningMoments
+    let encoder: FeatureEncoder
     let scaler: FeatureScaler?
+    let record: CommitteeRecord
+    /// What each expert's word weighs in a committee's answer, by name; empty where one network answers.
+    public let votes: [(name: String, weight: Float)]
     let configuration: Configuration
 
     init?(_ learner: Learner, schema: Schema?) {
@@ -38,9 +44,9 @@ public struct FrozenLearner: Sendable {
         task = head.task
         table = head.classes
         classes = head.classes.names
-        let inputs = head.network.inputs
-        let names = schema?.inputs ?? Schema(inputs: inputs).inputs
-        inputNames = names.count == inputs ? names : Schema(inputs: inputs).inputs
+        let encoder = learner.encoder ?? FeatureEncoder(columns: head.network.inputs)
+        columns = encoder.columns
+        inputNames = encoder.inputNames(schema, room: head.network.inputs)
         layers = head.network.layers
         loss = head.network.loss
         norms = head.network.layerNorms
@@ -48,7 +54,10 @@ public struct FrozenLearner: Sendable {
         weights = network.layers.indices.map { network.weights(of: $0) }
         biases = network.layers.indices.map { network.bias(of: $0) }
         targets = head.targets
+        self.encoder = encoder
         scaler = learner.scaler
+        record = head.committee.record
+        votes = head.committee.votes
         configuration = learner.configuration
     }
 
@@ -72,7 +81,7 @@ public struct FrozenLearner: Sendable {
     /// Inputs of each layer. Shape: (layers).
     var widths: [Int] { [inputs] + layers.dropLast().map(\.outputs) }
 
-    /// For each layer W (outputs, inputs) row-major, then b.
+    /// Of the network shown: for each layer W (outputs, inputs) row-major, then b.
     var flatParameters: [Float] {
         var flat: [Float] = []
         flat.reserveCapacity(parameterCount)
@@ -88,14 +97,12 @@ public struct FrozenLearner: Sendable {
     /// A learner that predicts as the original did, of its own.
     func thawed() -> Learner {
         do {
-            let network = try Network(
-                inputs: inputs, layers: layers, loss: loss, optimizer: configuration.optimizer, initialization: .zeros,
-                seed: configuration.seed)
-            network.flatParameters = flatParameters
             let learner = try Learner(configuration)
             learner.restore(
-                head: Head(task: task, classes: table, network: network, targets: targets), scaler: scaler,
-                metrics: Metrics(continuing: step))
+                head: Head(
+                    task: task, classes: table,
+                    committee: try Committee(record, task: task, classes: classes.count, configuration),
+                    targets: targets), encoder: encoder, scaler: scaler, metrics: Metrics(continuing: step))
             return learner
         } catch {
             preconditionFailure("what was copied from a learner cannot be built: \(error)")
@@ -115,28 +122,25 @@ public struct FrozenLearner: Sendable {
 
     /// - Throws: ``QuestionError`` where the number of features, a feature or the label does not fit.
     func question(_ features: [Float], label: Label) throws(QuestionError) -> Question {
-        guard features.count == inputs else {
-            throw QuestionError(expected: "\(inputs) features", got: "\(features.count)")
+        guard features.count == columns else {
+            throw QuestionError(expected: "\(columns) features", got: "\(features.count)")
         }
         for (name, feature) in zip(inputNames, features) where !feature.isFinite {
             throw QuestionError(expected: "a finite number for \(name)", got: "\(feature)")
         }
-        var scaled = features
-        if let scaler, scaler.count > 0 {
-            features.withUnsafeBufferPointer { scaler.scale($0.baseAddress!, into: &scaled) }
-        }
-        return Question(features: features, scaled: scaled, label: label, target: try target(label))
+        let all = features + Array(repeating: 0, count: inputs - columns)
+        let scaled = scaler.map { $0.count > 0 ? $0.scaled(all) : all } ?? all
+        return Question(features: all, scaled: scaled, label: label, target: try target(label, features))
     }
 
-    private func target(_ label: Label) throws(QuestionError) -> Target? {
+    private func target(_ label: Label, _ features: [Float]) throws(QuestionError) -> Target? {
         switch (label, task) {
         case (.none, _): return nil
         case (.text(let name), .regression):
             throw QuestionError(expected: "a number as the label, since the task is regression", got: "\"\(name)\"")
         case (.number(let value), .regression):
             guard value.isFinite else { throw QuestionError(expected: "a finite number as the label", got: "\(value)") }
-            guard configuration.scaling else { return .values([Double(value)]) }
-            return .values([Double(Float((Double(value) - targets.mean) / targets.scale))])
+            return .values([Double(thawed().networkTarget(value, for: features))])
         case (.text(let name), .classification): return try target(table.index(of: name), got: "\"\(name)\"")
         case (.number(let value), .classification):
             guard value.isFinite else { throw QuestionError(expected: "a finite number as the label", got: "\(value)") }

@@ -63,12 +63,15 @@ struct ClassTable: Sendable, Hashable, Codable {
     }
 }
 
-/// The task, its classes, and the network whose outputs they are. A value, so that a change can be taken back.
+/// The task, its classes, and the networks whose outputs they are. A value, so that a change can be taken back.
 struct Head {
     var task: LearningTask
     var classes: ClassTable
-    var network: Network
+    var committee: Committee
     var targets = RunningMoments()
+
+    /// The network to be shown: the one alone, or the one that leads.
+    var network: Network { committee.leader }
 }
 
 /// What a label asks of the head.
@@ -142,14 +145,18 @@ extension Head {
         classes.append(name)
         guard network.loss == .crossEntropy else { return }
         let outputs = configuration.classes == nil && configuration.outputs == nil ? max(2, index + 2) : network.outputs
-        network = try network.replacingHead(outputs: outputs, loss: network.loss, keepingOutputs: true)
-        network.reinitializeOutput(index)
+        try committee.replaceHead(outputs: outputs, loss: network.loss, keepingOutputs: true)
+        committee.reinitializeOutput(index)
     }
 
     /// Turns a numeric classification into regression: a new output, and target statistics from the classes counted.
     mutating func becomeRegression(_ metrics: Metrics, configuration: Configuration) throws(ArchitectureError) {
-        network = try network.replacingHead(
-            outputs: 1, loss: configuration.loss(for: .regression), keepingOutputs: false)
+        if committee.isAlone {
+            try committee.replaceHead(outputs: 1, loss: configuration.loss(for: .regression), keepingOutputs: false)
+        } else {
+            committee = try Committee(
+                task: .regression, inputs: network.inputs, outputs: 1, seed: configuration.seed)
+        }
         for (name, count) in zip(classes.names, metrics.classCounts) {
             targets.update(Double(Float(name) ?? 0), times: Double(count))
         }
@@ -176,20 +183,31 @@ extension Configuration {
             case (.classification, .crossEntropy): self.outputs ?? classes?.count ?? 2
             default: 1
             }
-        let layers = hiddenLayers + [Layer.dense(outputs, outputActivation)]
-        let network = try Network(
-            inputs: inputs, layers: layers, loss: loss, optimizer: optimizer, initialization: initialization, seed: seed
-        )
-        network.arithmetic = arithmetic
+        if profile == .best {
+            return Head(
+                task: task, classes: ClassTable(known),
+                committee: try Committee(task: task, inputs: inputs, outputs: outputs, seed: seed))
+        }
+        let network = try network(inputs: inputs, outputs: outputs, loss: loss)
         if let initialParameters {
             guard initialParameters.count == network.parameterCount else {
+                let widths = [inputs] + network.layers.map(\.outputs)
                 throw ArchitectureError(
                     "\(initialParameters.count) initial weights for \(network.parameterCount) parameters "
-                        + "(\(([inputs] + layers.map(\.outputs)).map(String.init).joined(separator: "-")))")
+                        + "(\(widths.map(String.init).joined(separator: "-")))")
             }
             network.flatParameters = initialParameters
         }
-        return Head(task: task, classes: ClassTable(known), network: network)
+        return Head(task: task, classes: ClassTable(known), committee: Committee(network))
+    }
+
+    /// The one network that the settings describe, as it is before the first sample.
+    func network(inputs: Int, outputs: Int, loss: Loss) throws(ArchitectureError) -> Network {
+        let network = try Network(
+            inputs: inputs, layers: hiddenLayers + [Layer.dense(outputs, outputActivation)], loss: loss,
+            optimizer: optimizer, initialization: initialization, seed: seed)
+        network.arithmetic = arithmetic
+        return network
     }
 
     /// Classes that the first label and a fixed number of outputs imply, so that output k is class k.

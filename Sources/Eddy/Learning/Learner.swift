@@ -20,11 +20,16 @@ public final class Learner {
     public internal(set) var metrics: Metrics
     var head: Head?
     var scaler: FeatureScaler?
-    /// Features a sample, where they are known beforehand.
-    var expectedInputs: Int?
-    var inputs: Int? { head?.network.inputs ?? expectedInputs }
+    /// What the network's inputs stand for; nil before the first sample.
+    var encoder: FeatureEncoder?
+    /// Watches a committee's errors.
+    var drift = DriftWatch()
+    /// The columns, where they are known beforehand.
+    var expectedSchema: Schema?
+    /// Numbers in a sample's row.
+    var columns: Int? { encoder?.columns ?? expectedSchema?.inputs.count }
 
-    private var buffers: RunBuffers?
+    var buffers: RunBuffers?
     /// Found out from a sample that is not learned yet.
     private var discoveries: [String] = []
     /// Called with a sentence for everything that is found out.
@@ -40,6 +45,8 @@ public final class Learner {
     public var task: LearningTask? { head?.task }
     public var classes: [String] { head?.classes.names ?? [] }
     public var network: Network? { head?.network }
+    /// What each expert's word weighs in a committee's answer; empty where one network answers.
+    public var votes: [(name: String, weight: Float)] { head?.committee.votes ?? [] }
     /// Samples learned so far.
     public var step: UInt64 { metrics.learned }
 
@@ -50,19 +57,10 @@ public final class Learner {
     /// A sample that does not fit is rejected (see ``StepChunk/rejections``) and changes nothing.
     public func learn(_ chunk: SampleChunk) -> StepChunk {
         var steps = StepChunk(stepsBefore: step, count: chunk.count)
+        let isPlain = chunk.isPlain
         var first = 0
         var before: (Head?, Metrics)?  // from before a change that sample `first` asked for
-        let plain = chunk.plainEnds
         while first < chunk.count {
-            if plain[first] == first {
-                steps.reject(
-                    first,
-                    SampleError(
-                        line: first + 1, expected: "numbers for all features, and no others",
-                        got: "missing features or terms, which are not learned yet"))
-                first += 1
-                continue
-            }
             switch meaning(of: chunk.labels[first], features: chunk.inputs) {
             case .rejected(let expected, let got):
                 takeBack(&before)
@@ -71,7 +69,7 @@ public final class Learner {
             case .newClass, .regression:
                 if before == nil { before = (head, metrics) }
                 if !classes.isEmpty { steps.classes = classes }  // of the steps so far, should it become regression
-                if let error = changeHead(for: chunk.labels[first], inputs: chunk.inputs) {
+                if let error = changeHead(for: chunk, first) {
                     takeBack(&before)
                     steps.reject(
                         first,
@@ -81,7 +79,7 @@ public final class Learner {
                     first += 1
                 }
             case .target:
-                let end = run(chunk, from: first, to: plain[first], &steps)
+                let end = run(chunk, isPlain: isPlain, from: first, &steps)
                 if end == first {
                     takeBack(&before)
                     steps.reject(
@@ -106,7 +104,7 @@ public final class Learner {
     private func takeBack(_ before: inout (Head?, Metrics)?) {
         guard let state = before else { return }
         (head, metrics) = state
-        if head == nil { (scaler, buffers) = (nil, nil) }
+        if head == nil { (scaler, encoder, buffers) = (nil, nil, nil) }
         before = nil
         discoveries = []
     }
@@ -118,8 +116,8 @@ public final class Learner {
     }
 
     private func meaning(of label: Label, features: Int) -> LabelMeaning {
-        if let inputs, features != inputs {
-            return .rejected(expected: "\(inputs) features", got: "\(features) features")
+        if let columns, features != columns {
+            return .rejected(expected: "\(columns) features", got: "\(features) features")
         }
         if let head { return head.meaning(of: label, configuration: configuration) }
         if case .none = label {
@@ -129,13 +127,19 @@ public final class Learner {
     }
 
     /// Begins the head, or grows or turns it for a label.
-    private func changeHead(for label: Label, inputs: Int) -> ArchitectureError? {
+    private func changeHead(for chunk: SampleChunk, _ index: Int) -> ArchitectureError? {
+        let label = chunk.labels[index]
         do throws(ArchitectureError) {
             guard var head else {
+                let encoder = FeatureEncoder(columns: chunk.inputs)
+                let inputs = encoder.capacity(with: encoder.news(in: chunk, index))
                 let head = try configuration.head(inputs: inputs, firstLabel: label)
                 self.head = head
-                scaler = configuration.scaling ? FeatureScaler(inputs: inputs) : nil
-                discoveries.append(Learner.describe(head, inputs: inputs))
+                self.encoder = encoder
+                scaler =
+                    configuration.scaling
+                    ? FeatureScaler(inputs: inputs, isRobust: configuration.profile == .best) : nil
+                discoveries.append(Learner.describe(head, encoder))
                 return nil
             }
             switch head.meaning(of: label, configuration: configuration) {
@@ -156,116 +160,15 @@ public final class Learner {
         }
     }
 
-    private static func describe(_ head: Head, inputs: Int) -> String {
-        let widths = ([inputs] + head.network.layers.map(\.outputs)).map { String($0) }.joined(separator: "-")
+    private static func describe(_ head: Head, _ encoder: FeatureEncoder) -> String {
         let grows = head.task == .classification && head.classes.names.isEmpty ? ", an output more with each class" : ""
-        return "\(head.task.rawValue) found: \(inputs) inputs, network \(widths)\(grows), \(head.network.optimizer)"
-    }
-
-    // MARK: A run of samples
-
-    /// Learns samples from `first` until one needs the head changed or is rejected, and returns the first not done:
-    /// `first` itself where the network rejected it.
-    private func run(_ chunk: SampleChunk, from first: Int, to end: Int, _ steps: inout StepChunk) -> Int {
-        guard let head, let inputs else { return first }
-        let network = head.network
-        let longest = RunBuffers.longest(network)
-        if buffers == nil || buffers!.serves(network) == false { buffers = RunBuffers(network, count: longest) }
-        let buffers = buffers!
-        let scalesTargets = configuration.scaling && head.task == .regression
-        let last = min(first + longest, end)
-        let count = head.targets(of: chunk.labels, first..<last, into: buffers.targets)
-        chunk.features.withUnsafeBufferPointer { features in
-            Learner.prepare(
-                features.baseAddress! + first * inputs, count, &scaler, isLabelled: buffers.targets,
-                into: buffers.inputs, stride: network.inputStride, inputs)
+        let found = "\(head.task.rawValue) found: \(encoder.columns) inputs"
+        guard head.committee.isAlone else {
+            return "\(found), a committee of \(head.committee.names.count)\(grows): "
+                + head.committee.names.joined(separator: "; ")
         }
-        if !chunk.weights.isEmpty {
-            for i in 0..<count { buffers.weights[i] = chunk.weights[first + i] }
-        }
-        var targets = head.targets
-        if scalesTargets { buffers.scaleTargets(count, by: &targets) }
-
-        let done = network.run(
-            NetworkChunk(
-                count: count, inputs: UnsafePointer(buffers.inputs), targets: UnsafePointer(buffers.targets),
-                weights: chunk.weights.isEmpty ? nil : UnsafePointer(buffers.weights), predictions: buffers.predictions,
-                losses: buffers.losses))
-        if done < count {
-            // As if the rest had never been seen: the statistics again, of the samples done.
-            scaler?.rollBack()
-            targets = head.targets
-            chunk.features.withUnsafeBufferPointer { features in
-                for i in 0..<done where !buffers.targets[i].isNaN {
-                    scaler?.update(features.baseAddress! + (first + i) * inputs)
-                    if scalesTargets { targets.update(Double(buffers.values[i])) }
-                }
-            }
-        }
-        if scalesTargets { self.head!.targets = targets }
-        record(first, done, head, scalesTargets, buffers, &steps)
-        return first + done
-    }
-
-    /// Writes features as the network sees them. Shapes: (count, inputs) into (count, stride).
-    ///
-    /// - Parameter targets: NaN for a sample that is not to be learned, and changes no statistics.
-    private static func prepare(
-        _ features: UnsafePointer<Float>, _ count: Int, _ scaler: inout FeatureScaler?,
-        isLabelled targets: UnsafePointer<Float>, into rows: UnsafeMutablePointer<Float>, stride: Int, _ inputs: Int
-    ) {
-        guard scaler != nil else {
-            for i in 0..<count { (rows + i * stride).update(from: features + i * inputs, count: inputs) }
-            return
-        }
-        scaler!.mark()
-        scaler!.standardise(features, count, labels: targets, into: rows, stride: stride)
-    }
-
-    /// Writes a run into the steps, and scores it.
-    private func record(
-        _ first: Int, _ done: Int, _ head: Head, _ scalesTargets: Bool, _ buffers: RunBuffers, _ steps: inout StepChunk
-    ) {
-        guard done > 0 else { return }
-        let before = metrics.learned
-        let losses = buffers.losses
-        steps.withPlaces(first..<first + done) { predictions, probabilities, stepLosses, targets in
-            switch head.task {
-            case .classification:
-                let outputs = head.network.outputs
-                let known = head.classes.names.count
-                for i in 0..<done {
-                    let (index, probability) = Learner.likeliest(
-                        buffers.predictions + i * outputs, outputs: outputs, known: known)
-                    predictions[i] = Float(index)
-                    probabilities[i] = probability
-                }
-                targets.update(from: buffers.targets, count: done)
-                metrics.scoreClasses(
-                    done, targets: targets, predictions: predictions, losses: losses,
-                    probabilities: buffers.predictions, outputs: outputs)
-            case .regression:
-                for i in 0..<done {
-                    predictions[i] = buffers.predictions[i]
-                    if scalesTargets {
-                        let scale = buffers.scales[i]
-                        predictions[i] = Learner.finite(Double(predictions[i]) * scale + buffers.offsets[i])
-                        losses[i] = Learner.finite(Double(losses[i]) * scale * scale)
-                    }
-                }
-                targets.update(from: scalesTargets ? buffers.values : buffers.targets, count: done)
-                metrics.scoreValues(done, targets: targets, predictions: predictions, losses: losses)
-            }
-            stepLosses.update(from: losses, count: done)
-        }
-        steps.learned += Int(metrics.learned - before)
-    }
-
-    /// The nearest Float that is finite: targets about 10³⁰ have squares that are not.
-    @inline(__always)
-    private static func finite(_ value: Double) -> Float {
-        let bound = Double(Float.greatestFiniteMagnitude)
-        return Float(min(max(value, -bound), bound))
+        let widths = ([head.network.inputs] + head.network.layers.map(\.outputs)).map { String($0) }
+        return "\(found), network \(widths.joined(separator: "-"))\(grows), \(head.network.optimizer)"
     }
 
     /// The likeliest of the classes that are known, and its probability.
@@ -300,9 +203,7 @@ public final class Learner {
     /// The features as the network sees them. Shape: (inputs).
     public func scaled(_ features: [Float]) -> [Float] {
         guard let scaler, scaler.count > 0 else { return features }
-        var row = features
-        features.withUnsafeBufferPointer { x in scaler.scale(x.baseAddress!, into: &row) }
-        return row
+        return scaler.scaled(features)
     }
 
     /// The output of a label's class; nil where it is not known, and for regression.
@@ -315,113 +216,24 @@ public final class Learner {
         }
     }
 
-    /// A regression target as the network sees it.
-    public func scaledTarget(_ value: Float) -> Float {
-        guard configuration.scaling, let targets = head?.targets, head?.task == .regression else { return value }
-        return Float((Double(value) - targets.mean) / targets.scale)
+    /// A regression target as the leading network sees it. Shape of features: (columns).
+    func networkTarget(_ value: Float, for features: [Float]) -> Float {
+        guard configuration.scaling, let head, head.task == .regression else { return value }
+        guard let scaler, !head.committee.isAlone else {
+            return Float((Double(value) - head.targets.mean) / head.targets.scale)
+        }
+        return head.committee.networkTarget(value, for: scaler.scaled(features), scaler)
     }
 
     /// What a loaded model sets.
-    func restore(head: Head?, scaler: FeatureScaler?, metrics: Metrics) {
+    func restore(
+        head: Head?, encoder: FeatureEncoder?, scaler: FeatureScaler?, metrics: Metrics,
+        drift: DriftWatch = DriftWatch()
+    ) {
+        self.drift = drift
         self.head = head
+        self.encoder = encoder
         self.scaler = scaler
         self.metrics = metrics
-    }
-}
-
-/// Flat buffers for a run of samples, kept from run to run.
-private final class RunBuffers {
-    private let inputStride: Int
-    private let outputs: Int
-    private let block: AlignedBuffer
-    let inputs: UnsafeMutablePointer<Float>  // (count, inputStride)
-    let targets: UnsafeMutablePointer<Float>  // (count), as the network sees them
-    let values: UnsafeMutablePointer<Float>  // (count), as they came, for regression
-    let weights: UnsafeMutablePointer<Float>  // (count)
-    let losses: UnsafeMutablePointer<Float>  // (count)
-    let predictions: UnsafeMutablePointer<Float>  // (count, outputs)
-    /// The mean and deviation by which each target was scaled.
-    let offsets: UnsafeMutablePointer<Double>
-    let scales: UnsafeMutablePointer<Double>
-
-    init(_ network: Network, count: Int) {
-        inputStride = network.inputStride
-        outputs = network.outputs
-        block = AlignedBuffer(count: count * (inputStride + 4 + outputs))
-        inputs = block.floats
-        targets = inputs + count * inputStride
-        values = targets + count
-        weights = values + count
-        losses = weights + count
-        predictions = losses + count
-        offsets = .allocate(capacity: count)
-        scales = .allocate(capacity: count)
-    }
-
-    deinit {
-        offsets.deallocate()
-        scales.deallocate()
-    }
-
-    func serves(_ network: Network) -> Bool { network.inputStride == inputStride && network.outputs == outputs }
-
-    /// The samples of one run: no more than stay in the cache, whatever the width.
-    static func longest(_ network: Network) -> Int {
-        min(256, max(1, 65_536 / (network.inputStride + network.outputs)))
-    }
-}
-
-extension RunBuffers {
-    /// Keeps the targets as values and scales them, each by the statistics of those before it.
-    func scaleTargets(_ count: Int, by moments: inout RunningMoments) {
-        for i in 0..<count {
-            let value = targets[i]
-            values[i] = value
-            offsets[i] = moments.mean
-            scales[i] = moments.scale
-            targets[i] = Float((Double(value) - moments.mean) / moments.scale)
-            if !value.isNaN { moments.update(Double(value)) }
-        }
-    }
-}
-
-extension StepChunk {
-    /// Calls `body` with the places of samples: predictions, probabilities, losses, targets. Shapes: (range).
-    fileprivate mutating func withPlaces(
-        _ range: Range<Int>,
-        _ body: (
-            UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>,
-            UnsafeMutablePointer<Float>
-        ) -> Void
-    ) {
-        precondition(range.upperBound <= count, "samples \(range) of \(count)")
-        predictions.withUnsafeMutableBufferPointer { predictions in
-            probabilities.withUnsafeMutableBufferPointer { probabilities in
-                losses.withUnsafeMutableBufferPointer { losses in
-                    targets.withUnsafeMutableBufferPointer { targets in
-                        body(
-                            predictions.baseAddress! + range.lowerBound, probabilities.baseAddress! + range.lowerBound,
-                            losses.baseAddress! + range.lowerBound, targets.baseAddress! + range.lowerBound)
-                    }
-                }
-            }
-        }
-    }
-
-    fileprivate mutating func reject(_ index: Int, _ error: SampleError) { rejections.append((index, error)) }
-}
-
-extension SampleChunk {
-    /// For each sample, where the run of samples from it on ends that have all features and nothing else.
-    fileprivate var plainEnds: [Int] {
-        var ends = Array(repeating: count, count: count)
-        guard inputs == 0 || !terms.isEmpty || features.contains(where: \.isNaN) else { return ends }
-        var end = count
-        for i in (0..<count).reversed() {
-            let hasAll = inputs > 0 && features[i * inputs..<(i + 1) * inputs].allSatisfy { !$0.isNaN }
-            if !hasAll || !terms.range(of: i).isEmpty { end = i }
-            ends[i] = end
-        }
-        return ends
     }
 }

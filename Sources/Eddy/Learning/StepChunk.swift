@@ -18,6 +18,8 @@ public struct StepChunk: Sendable {
     public internal(set) var rejections: [(index: Int, error: SampleError)] = []
     /// The names of the classes.
     public internal(set) var classes: [String] = []
+    /// The steps at which the stream was found to have changed.
+    public internal(set) var drifts: [UInt64] = []
     /// Samples learned.
     public internal(set) var learned = 0
     /// The first sample of the present task: above 0 where classification turned into regression in this chunk.
@@ -53,7 +55,9 @@ public struct StepChunk: Sendable {
     }
 
     /// Samples learned from sample `first` on.
-    func countLearned(from first: Int) -> Int { losses[first...].reduce(0) { $1.isNaN ? $0 : $0 + 1 } }
+    func countLearned(from first: Int) -> Int { countLearned(in: first..<count) }
+
+    func countLearned(in range: Range<Int>) -> Int { losses[range].reduce(0) { $1.isNaN ? $0 : $0 + 1 } }
 
     /// What was predicted for one sample; nil where it was rejected.
     public func prediction(at index: Int) -> Prediction? {

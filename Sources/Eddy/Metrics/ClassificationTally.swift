@@ -132,7 +132,7 @@ struct ClassificationTally: Sendable, Hashable, Codable {
     /// Whether a tally read from a file can be one.
     func isSound(_ newest: [Outcome]) -> Bool {
         bins.count == ClassificationTally.binCount && probabilities.isSound && probabilities.count <= newest.count
-            && classes.count <= 1 << 16
+            && classes.count <= 1 << 16 && correct < 1 << 62
             && newest.allSatisfy { [$0.target, $0.prediction].allSatisfy { $0 >= 0 && $0 < Float(classes.count) } }
     }
 

@@ -217,6 +217,11 @@ public struct LateLabels<Features: Sendable>: Sendable {
         }
     }
 
+    /// Keeps what was said of a sample when it came, where it waits still.
+    mutating func note(_ prediction: Prediction?, of id: String) {
+        if let place = table[id] { places[Int(place)].prediction = prediction }
+    }
+
     /// Counts how wrong the first prediction of a joined sample was, once the sample was learned.
     ///
     /// - Parameter steps: what came of learning it, at `index`; nothing is counted where it was rejected.

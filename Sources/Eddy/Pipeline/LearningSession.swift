@@ -24,6 +24,7 @@ public actor LearningSession {
 
     private let learner: Learner
     private var counts = SampleCounts()
+    private var late = LateSamples()
     private var observations: Observations?
     private var clock: @Sendable () -> Double = { Date().timeIntervalSince1970 }
     private let logger: Logger
@@ -72,12 +73,43 @@ public actor LearningSession {
 
     /// Predicts, scores and learns every sample of a chunk, in order.
     ///
+    /// A sample with an id and no label waits for a ``LateLabel``, also before anything was learned.
+    ///
     /// - Parameters:
     ///   - lines: where each sample stood in its source, for the list of rejections; by its place in the chunk if empty.
     ///   - source: who sent it, for the same.
     @discardableResult
     public func learn(_ chunk: SampleChunk, lines: [Int] = [], source: String? = nil) -> StepChunk {
-        if learner.network == nil { learner.expectedInputs = schema.current?.inputs.count }
+        var decoded = DecodedChunk(samples: chunk, lines: lines)
+        return learn(&decoded, source: source)
+    }
+
+    /// The same for what a decoder found, with late labels in their places.
+    ///
+    /// - Parameter chunk: becomes what was learned: each late label is now its sample, or an error where none waits by
+    ///   its id. Errors are not counted here; see ``note(rejected:source:)``.
+    @discardableResult
+    public func learn(_ chunk: inout DecodedChunk, source: String? = nil) -> StepChunk {
+        late.join(&chunk, seconds: clock())
+        let steps = step(chunk.samples, lines: chunk.lines, source: source)
+        late.settle(steps)
+        return steps
+    }
+
+    /// Learns the sample that waits for a label.
+    ///
+    /// - Throws: ``SampleError`` where none waits by the id, or it does not fit.
+    @discardableResult
+    public func learn(_ label: LateLabel) throws(SampleError) -> StepChunk {
+        var decoded = DecodedChunk(samples: SampleChunk(inputs: 0))
+        decoded.events.append(DecodedEvent(index: 0, line: 1, kind: .lateLabel(label)))
+        let steps = learn(&decoded)
+        if let error = decoded.events.first?.error ?? steps.rejections.first?.error { throw error }
+        return steps
+    }
+
+    private func step(_ chunk: SampleChunk, lines: [Int], source: String?) -> StepChunk {
+        if learner.network == nil { learner.expectedSchema = schema.current }
         let steps = learner.learn(chunk)
         if steps.stepsBefore == 0, steps.learned > 0 { _ = schema.claim(Schema(inputs: chunk.inputs)) }
         counts.learned += UInt64(steps.learned)
@@ -164,7 +196,10 @@ public actor LearningSession {
     ///
     /// - Parameter withWeights: whether to copy them; the rest costs little, however large the network.
     public func snapshot(withWeights: Bool = true) -> Snapshot {
-        Snapshot(learner, schema: schema.current, counts: counts, withWeights: withWeights)
+        late.expire(seconds: clock())
+        var snapshot = Snapshot(learner, schema: schema.current, counts: counts, withWeights: withWeights)
+        (snapshot.lateLabels, snapshot.waiting) = (late.counts, late.waiting)
+        return snapshot
     }
 
     /// A snapshot now and after each change, as often as the subscriber asks for the next; what it has no time for is
@@ -212,14 +247,14 @@ public actor LearningSession {
         logger: Logger = Logger(label: "eddy.session", factory: { _ in SwiftLogNoOpLogHandler() })
     ) throws -> LearningSession {
         let (learner, schema) = try ModelFile.load(path)
-        let known = schema ?? learner.inputs.map { Schema(inputs: $0) }
+        let known = schema ?? learner.columns.map { Schema(inputs: $0) }
         return LearningSession(learner: learner, schema: SchemaClaim(known), executor: executor, logger: logger)
     }
 
     /// How many samples a chunk may hold so that learning it takes about a millisecond and nobody waits longer.
     public var chunkLimit: Int {
-        guard let network = learner.network else { return 16 }  // how wide it will be is not known yet
-        return max(1, min(1024, 2_000_000 / (network.parameterCount + 200)))
+        guard let head = learner.head else { return 16 }  // how wide it will be is not known yet
+        return max(1, min(1024, 2_000_000 / (head.committee.work + 200)))
     }
 }
 

@@ -15,16 +15,36 @@ public struct Snapshot: Sendable, Codable {
         public var norms: LayerNorms
     }
 
+    /// One voice of a committee.
+    public struct Vote: Sendable, Codable {
+        public var name: String
+        /// Its share in the answer, by how well it has done of late; all sum to 1.
+        public var weight: Float
+    }
+
     public var step: UInt64
     /// Changes that came since the subscriber's last snapshot and are in this one.
     public var missed = 0
-    /// Empty before the first sample.
+    /// Of the one network, or of a committee's the one that weighs most. Empty before the first sample.
     public var layers: [Layer]
+    /// The committee's experts, networks first; empty where one network answers.
+    public var committee: [Vote]
+    /// What each of the first layer's inputs stands for.
+    public var inputNames: [String]
+    /// Terms that share an input with another, for want of room.
+    public var collisions: UInt64
+    public var optimizer: String?
+    /// How often the stream was found to have changed, and the step of the newest alarm.
+    public var driftAlarms: UInt64
+    public var driftStep: UInt64
     public var schema: Schema?
     public var task: LearningTask?
     public var classes: [String]
     public var metrics: MetricsSummary
     public var counts: SampleCounts
+    /// What became of samples that waited for their labels, and how many wait now.
+    public var lateLabels = LateLabelCounts()
+    public var waiting = 0
     public var loss: Loss?
     /// What the layers' gradient norms say, where they are not healthy.
     public var gradientHealth: GradientHealth
@@ -34,7 +54,12 @@ public struct Snapshot: Sendable, Codable {
         task = learner.task
         classes = learner.classes
         metrics = learner.metrics.summary(for: learner.task)
-        loss = learner.network?.loss
+        loss = learner.head.map { $0.committee.isAlone ? $0.network.loss : learner.configuration.loss(for: $0.task) }
+        committee = (learner.head?.committee.votes ?? []).map { Vote(name: $0.name, weight: $0.weight) }
+        inputNames = learner.encoder?.inputNames(schema, room: learner.network?.inputs ?? 0) ?? schema?.inputs ?? []
+        collisions = learner.encoder?.collisions ?? 0
+        optimizer = learner.network?.optimizer.description
+        (driftAlarms, driftStep) = (learner.drift.alarms, learner.drift.lastStep)
         self.schema = schema
         self.counts = counts
         layers = []

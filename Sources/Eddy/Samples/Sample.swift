@@ -124,9 +124,28 @@ public struct SampleChunk: Sendable {
         labels.append(label)
     }
 
-    /// The same samples, to be predicted and not learned.
+    /// Whether samples have columns alone, and none of these is missing.
+    var isPlain: Bool { terms.isEmpty && !SampleChunk.anyMissing(features) }
+
+    /// Whether a number is NaN, sixteen looked at a time: x − x is 0 for all that are finite.
+    private static func anyMissing(_ features: [Float]) -> Bool {
+        features.withUnsafeBytes { bytes in
+            var sum = SIMD16<Float>()
+            var rest: Float = 0
+            let whole = features.count / 16 * 64
+            for offset in stride(from: 0, to: whole, by: 64) {
+                let lanes = bytes.loadUnaligned(fromByteOffset: offset, as: SIMD16<Float>.self)
+                sum += lanes - lanes
+            }
+            for feature in features[(features.count / 16 * 16)...] { rest += feature - feature }
+            return !(sum.sum() + rest == 0)
+        }
+    }
+
+    /// The same samples, to be predicted and not learned; without ids, so that they wait for no label either.
     public func withoutLabels() -> SampleChunk {
         var chunk = self
+        chunk.identifiers = [:]
         chunk.labels = Labels(numbers: Array(repeating: .nan, count: count))
         return chunk
     }

@@ -14,7 +14,7 @@ struct Bench: ParsableCommand {
         abstract: "Measures kernels, feed, latency, subscribers and start-up.",
         discussion: """
             kernels      ns a sample of workloads W1 to W5 (fixed networks, plain SGD), beside the time of one pass \
-            that reads and writes as many bytes as the network has weights; then the default learner and the decoder
+            that reads and writes as many bytes as the network has weights; then the learner in its profiles fast and best, and the decoder
             feed         samples a second over loopback into `eddy serve`, its CPU time and memory
             latency      one sample and its reply, beside a bare echo server
             subscribers  the feed with and without someone who watches

@@ -76,7 +76,8 @@ struct FeedStream {
 
 struct FeedReport: Encodable {
     struct Row: Encodable {
-        /// `fixed` (30-1 logistic, plain SGD), `default` (what `eddy serve` finds out by itself) or `echo`.
+        /// `fixed` (30-1 logistic, plain SGD), `fast` and `best` (what `eddy serve` finds out by itself in these profiles)
+        /// or `echo`.
         let network: String
         let reply: String
         let samplesPerSecond: Spread
@@ -117,9 +118,12 @@ struct FeedBench {
 
     func run() throws -> FeedReport {
         let stream = FeedStream(format)
-        let kinds = [("fixed", "predictions"), ("fixed", "summary"), ("default", "predictions")]
+        let kinds = [
+            ("fixed", "predictions"), ("fixed", "summary"), ("fast", "predictions"), ("best", "predictions"),
+        ]
         let servers = try kinds.map { network, reply in
-            try ServerProcess(["--reply", reply] + (network == "fixed" ? ServerProcess.fixed : []))
+            try ServerProcess(
+                ["--reply", reply] + (network == "fixed" ? ServerProcess.fixed : ["--profile", network]))
         }
         let echo = format == .csv ? try EchoProcess() : nil
         defer {

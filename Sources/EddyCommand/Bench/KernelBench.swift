@@ -52,7 +52,7 @@ struct KernelBench {
     let steps: Int?
     let arithmetic: Arithmetic
 
-    static let names = Workload.names + ["learner", "decoder"]
+    static let names = Workload.names + ["fast", "best", "decoder"]
 
     /// Samples that go through a call.
     private static let chunk = 256
@@ -61,7 +61,8 @@ struct KernelBench {
         var rows: [KernelReport.Row] = []
         for name in names ?? KernelBench.names {
             switch name {
-            case "learner": rows.append(try learner(workload("w1")))
+            case "fast": rows.append(try learner(.fast, workload("w1")))
+            case "best": rows.append(try learner(.best, workload("w1")))
             case "decoder": rows.append(try decoder(workload("w1")))
             default: rows.append(try network(workload(name)))
             }
@@ -98,7 +99,7 @@ struct KernelBench {
     }
 
     /// The learner that finds everything out by itself, on the samples of W1.
-    private func learner(_ workload: Workload) throws -> KernelReport.Row {
+    private func learner(_ profile: Profile, _ workload: Workload) throws -> KernelReport.Row {
         let samples = try SampleChunk(
             workload.labels.indices.map {
                 Sample(
@@ -108,7 +109,9 @@ struct KernelBench {
         let chunks = stride(from: 0, to: samples.count, by: KernelBench.chunk).map {
             samples[$0..<min($0 + KernelBench.chunk, samples.count)]
         }
-        let learner = try Learner()
+        var configuration = Configuration()
+        configuration.profile = profile
+        let learner = try Learner(configuration)
         for chunk in chunks { _ = learner.learn(chunk) }
         let metrics = learner.metrics.summary(for: learner.task)
         guard let network = learner.network, let accuracy = metrics.accuracy else {
@@ -122,7 +125,8 @@ struct KernelBench {
             return chunk.count <= limit ? learner.learn(chunk).learned : learner.learn(chunk[0..<limit]).learned
         }
         let widths = ([network.inputs] + network.layers.map(\.outputs)).map { String($0) }.joined(separator: "-")
-        return row("learner", widths, figures, pass: pass, first: (accuracy, metrics.meanLoss))
+        let description = profile == .best ? "committee of \(learner.votes.count)" : widths
+        return row(profile.rawValue, description, figures, pass: pass, first: (accuracy, metrics.meanLoss))
     }
 
     /// Lines of CSV into chunks, on the samples of W1.

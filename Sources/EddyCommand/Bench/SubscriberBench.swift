@@ -37,7 +37,7 @@ struct SubscriberBench {
 
     func run() throws -> SubscriberReport {
         let stream = FeedStream(.csv)
-        let server = try ServerProcess(["--reply", "summary"])
+        let server = try ServerProcess(["--reply", "summary", "--profile", "fast"])
         defer { server.process.end() }
         let paths: [String?] = [nil, "/events", "/losses"]
         var rates = paths.map { _ in [Double]() }

@@ -21,12 +21,12 @@ public final class FeedActivity: Sendable {
     func openWebSocket() { sockets.add(1, ordering: .relaxed) }
     func closeWebSocket() { sockets.subtract(1, ordering: .relaxed) }
 
-    /// Learns a chunk and counts what its decoder could not take, on the session's executor.
+    /// Learns a chunk (see ``LearningSession/learn(_:source:)``) and counts what its decoder could not take, on the session's executor.
     func learn(
-        _ chunk: DecodedChunk, from source: String, with session: isolated LearningSession,
+        _ chunk: inout DecodedChunk, from source: String, with session: isolated LearningSession,
         arrived: ContinuousClock.Instant
     ) -> StepChunk {
-        let steps = session.learn(chunk.samples, lines: chunk.lines, source: source)
+        let steps = session.learn(&chunk, source: source)
         if !chunk.events.isEmpty {
             let rejected = chunk.events.compactMap { event in
                 if case .rejected(let error) = event.kind { error } else { nil }

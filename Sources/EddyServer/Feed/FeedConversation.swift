@@ -93,6 +93,7 @@ struct FeedConversation: Sendable {
             case .directive(let directive): obey(directive, line: event.line)
             case .refusedDirective(let error): replies.sayError(error)
             case .foreign(let why): turnAway(why)
+            case .lateLabel: break  // the session has put a sample or an error in its place
             }
         }
         replies.write(steps, next..<steps.count, chunk)
@@ -159,7 +160,8 @@ struct FeedConversation: Sendable {
     private mutating func process(_ chunk: DecodedChunk, arrived: ContinuousClock.Instant) async {
         guard !chunk.isEmpty else { return }
         activity.enqueue()
-        let steps = await activity.learn(chunk, from: source, with: session, arrived: arrived)
+        var chunk = chunk
+        let steps = await activity.learn(&chunk, from: source, with: session, arrived: arrived)
         activity.dequeue()
         reply(to: chunk, steps)
     }
@@ -204,7 +206,8 @@ struct FeedConversation: Sendable {
             }
         default:
             replies.sayError(
-                SampleError(line: line, expected: "!format, !reply, !token or !ping", got: "!" + directive.prefix(40)))
+                SampleError(
+                    line: line, expected: "!format, !reply, !label, !token or !ping", got: "!" + directive.prefix(40)))
         }
     }
 }

@@ -163,10 +163,10 @@ final class FeedHandler: ChannelDuplexHandler {
         isLearning = true
         var isLate = false
         // Once nothing more is read, what was is learned even if the peer does not take its replies.
-        while !isLate, input != .open || context?.channel.isWritable == true, let chunk = nextChunk() {
+        while !isLate, input != .open || context?.channel.isWritable == true, var chunk = nextChunk() {
             guard sharesLoop else { return learnElsewhere(chunk) }
             let (activity, source, arrived) = (options.activity, source, arrived)
-            let steps = session.assumeIsolated { activity.learn(chunk, from: source, with: $0, arrived: arrived) }
+            let steps = session.assumeIsolated { activity.learn(&chunk, from: source, with: $0, arrived: arrived) }
             conversation.reply(to: chunk, steps)
             isLate = !unread.isEmpty && .now - start >= FeedHandler.turn
         }
@@ -217,10 +217,11 @@ final class FeedHandler: ChannelDuplexHandler {
         let handler = NIOLoopBound(self, eventLoop: loop)
         activity.enqueue()
         Task {
-            let steps = await activity.learn(chunk, from: source, with: session, arrived: arrived)
+            var chunk = chunk
+            let steps = await activity.learn(&chunk, from: source, with: session, arrived: arrived)
             let limit = await session.chunkLimit
             activity.dequeue()
-            loop.execute { handler.value.learned(chunk, steps, limit) }
+            loop.execute { [chunk] in handler.value.learned(chunk, steps, limit) }
         }
     }
 

@@ -9,6 +9,19 @@ struct ModelDescription: Encodable, Sendable {
         var activation: String
     }
 
+    /// One voice of a committee.
+    struct Vote: Encodable, Sendable {
+        var name: String
+        var weight: Float
+    }
+
+    /// Changes found in the stream.
+    struct Drift: Encodable, Sendable {
+        var alarms: UInt64
+        /// The step of the newest.
+        var step: UInt64
+    }
+
     struct Address: Encodable, Sendable {
         var host: String
         var port: Int
@@ -24,6 +37,23 @@ struct ModelDescription: Encodable, Sendable {
             (accepted, learned, predicted, rejected) = (
                 counts.accepted, counts.learned, counts.predicted, counts.rejected
             )
+        }
+    }
+
+    /// What became of samples that waited for their labels.
+    struct LateLabels: Encodable, Sendable {
+        var waiting: Int
+        var joined: UInt64
+        var expired: UInt64
+        var evicted: UInt64
+        var unmatched: UInt64
+        /// Absent before the first.
+        var firstError: Double?
+
+        init(_ counts: LateLabelCounts, waiting: Int) {
+            self.waiting = waiting
+            (joined, expired, evicted, unmatched) = (counts.joined, counts.expired, counts.evicted, counts.unmatched)
+            firstError = counts.firstError
         }
     }
 
@@ -56,6 +86,15 @@ struct ModelDescription: Encodable, Sendable {
     var parameterHash: String?
     var layers: [Layer]?
     var loss: String?
+    /// best: a committee; fast: one network.
+    var profile: String
+    /// The committee's experts and their shares in the answer, networks first.
+    var committee: [Vote]?
+    /// Absent before the first.
+    var drift: Drift?
+    /// Terms that share an input with another.
+    var collisions: UInt64
+    /// Of the network shown.
     var optimizer: String
     var scaling: Bool
     var seed: UInt64
@@ -63,6 +102,7 @@ struct ModelDescription: Encodable, Sendable {
     var feed: Address
     var connections: Int
     var counts: Counts
+    var lateLabels: LateLabels
     /// The newest ten, oldest first.
     var rejections: [Rejection]
     var metrics: LossMessage.Figures
@@ -80,7 +120,7 @@ struct ModelDescription: Encodable, Sendable {
         step = snapshot.step
         task = snapshot.task?.rawValue
         classes = snapshot.classes
-        inputs = snapshot.schema?.inputs
+        inputs = snapshot.inputNames.isEmpty ? nil : snapshot.inputNames
         label = snapshot.schema?.label
         parameters = snapshot.parameterCount
         parameterHash = hash.map { String($0, radix: 16) }
@@ -91,13 +131,19 @@ struct ModelDescription: Encodable, Sendable {
                 Layer(shape: [layer.inputs, layer.outputs], activation: layer.activation.rawValue)
             }
         loss = snapshot.loss.map { "\($0.name)" }
-        optimizer = configuration.optimizer.description
+        profile = configuration.profile.rawValue
+        committee =
+            snapshot.committee.isEmpty ? nil : snapshot.committee.map { Vote(name: $0.name, weight: $0.weight) }
+        drift = snapshot.driftAlarms > 0 ? Drift(alarms: snapshot.driftAlarms, step: snapshot.driftStep) : nil
+        collisions = snapshot.collisions
+        optimizer = snapshot.optimizer ?? configuration.optimizer.description
         scaling = configuration.scaling
         seed = configuration.seed
         gradientHealth = snapshot.gradientHealth.rawValue
         self.feed = feed
         self.connections = connections
         counts = Counts(snapshot.counts)
+        lateLabels = LateLabels(snapshot.lateLabels, waiting: snapshot.waiting)
         rejections = snapshot.counts.latestRejections.map { Rejection($0) }
         metrics = LossMessage.Figures(snapshot.metrics, .nats)
         meanLoss = snapshot.metrics.meanLoss
@@ -106,6 +152,7 @@ struct ModelDescription: Encodable, Sendable {
 
     /// What changes only when something is found out.
     var identity: [String] {
-        [task ?? "", label ?? ""] + classes + (inputs ?? []) + (layers ?? []).map { "\($0.shape)" }
+        [task ?? "", label ?? "", "\(drift?.alarms ?? 0)"] + classes + (inputs ?? [])
+            + (layers ?? []).map { "\($0.shape)" }
     }
 }

@@ -158,6 +158,9 @@ struct SampleRoutes: Sendable {
             case .rejected(let error), .refusedDirective(let error):
                 found.append(Answer(line: event.line, error: "\(error)"))
             case .foreign(let why): found.append(Answer(line: event.line, error: why))
+            case .lateLabel(let label):
+                let error = SampleError(line: event.line, expected: "samples", got: "a label for \(label.id)")
+                found.append(Answer(line: event.line, error: "\(error)"))
             case .directive: break
             }
         }

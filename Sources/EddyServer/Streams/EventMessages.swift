@@ -69,11 +69,16 @@ struct LayersReport: Encodable, Sendable {
     var step: UInt64
     var gradientHealth: String
     var layers: [Layer]
+    /// The committee's experts and their shares in the answer; absent where one network answers.
+    var committee: [ModelDescription.Vote]?
 
     /// - Parameter sample: whose gradient is shown.
     init(_ learner: FrozenLearner, sample: ObservedSample?) {
         step = learner.step
         gradientHealth = learner.gradientHealth.rawValue
+        committee =
+            learner.votes.isEmpty
+            ? nil : learner.votes.map { ModelDescription.Vote(name: $0.name, weight: $0.weight) }
         // A sample kept without its features, or from before a change of the classes, has no histogram.
         let spread =
             (try? learner.histograms(features: sample?.features, label: sample?.label ?? .none))

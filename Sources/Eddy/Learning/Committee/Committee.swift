@@ -1,0 +1,225 @@
+// Several learners on one stream, and one answer.
+//
+// Nobody knows beforehand which width, step size or optimizer suits a stream, nor whether old samples still tell the
+// truth in it. So a few small networks that differ in these are raced beside simpler experts that need fewer samples
+// (neighbours, counts, least squares); each learns every sample, some networks learn past samples too, and the answer is
+// their vote, weighted by how well each has done of late. It is the answer to tuning and to unlucky initial weights alike,
+// and costs a few microseconds a sample.
+//
+// The composition was chosen on streams of many kinds (README, "What learns") and is the same for all.
+
+import Backprop
+
+/// A network of a committee.
+struct Racer {
+    let name: String
+    var network: Network
+    let rehearsal: Rehearsal
+}
+
+/// What a network learns besides each sample.
+struct Rehearsal: Hashable {
+    /// The memory it learns from; nil where it learns each sample once.
+    var memory: ReplayMemory.Kind?
+    /// Samples learned again after each.
+    var replays = 0
+
+    static let none = Rehearsal()
+}
+
+/// Networks and other experts raced on one stream. A value, so that a change of the head can be taken back; its memories
+/// are shared by copies.
+struct Committee {
+    var racers: [Racer]
+    var others: Others?
+    let seed: UInt64
+    var buffers: CommitteeRun?
+
+    /// Everything but networks.
+    struct Others {
+        var reservoir: ReplayMemory
+        var recent: ReplayMemory
+        var neighbours: NearestNeighbours?
+        var bayes: NaiveBayes?
+        /// Classes' shares, or values.
+        var leastSquares: LeastSquares?
+        /// Of values whose level wanders, slowly and fast.
+        var levels: [LeastSquares] = []
+        var classVote: ClassVote
+        var valueVote: ValueVote
+        var values = ValueScale()
+        /// The index of the network that is shown.
+        var leader = 0
+        let task: LearningTask
+    }
+
+    /// One network alone: the profile `fast`.
+    init(_ network: Network) {
+        racers = [Racer(name: "network", network: network, rehearsal: .none)]
+        seed = network.seed
+    }
+
+    var isAlone: Bool { others == nil }
+
+    /// The network to be shown: the one whose word weighs most, or did until another's weighed half as much again.
+    var leader: Network { racers[others?.leader ?? 0].network }
+
+    /// What each expert's word weighs, networks first; they sum to 1. Shape: (experts).
+    var weights: [Float] {
+        guard let others else { return [1] }
+        return others.task == .classification ? others.classVote.weights : others.valueVote.weights
+    }
+
+    /// What the experts are called, in the order of their weights.
+    var names: [String] { racers.map(\.name) + (others?.names ?? []) }
+
+    /// Names and weights; empty where one network answers alone.
+    var votes: [(name: String, weight: Float)] { isAlone ? [] : Array(zip(names, weights)) }
+
+    /// Multiplications of one sample, about: what a chunk's length is chosen by.
+    var work: Int {
+        racers.reduce(0) { $0 + $1.network.parameterCount * (1 + $1.rehearsal.replays) }
+            + (others?.neighbours == nil ? 0 : 1000 * leader.inputs)
+    }
+}
+
+extension Committee.Others {
+    var names: [String] {
+        var names: [String] = []
+        if neighbours != nil { names += ["10 nearest of 1,000", "7 nearest of 250"] }
+        if bayes != nil { names.append("naive Bayes") }
+        if leastSquares != nil { names.append("least squares") }
+        if !levels.isEmpty { names += ["slow level", "fast level"] }
+        return names
+    }
+
+    var count: Int {
+        (neighbours == nil ? 0 : 2) + (bayes == nil ? 0 : 1) + (leastSquares == nil ? 0 : 1) + levels.count
+    }
+}
+
+// MARK: - The composition
+
+extension Committee {
+    /// The committee for a stream that nobody has seen before.
+    init(task: LearningTask, inputs: Int, outputs: Int, seed: UInt64) throws(ArchitectureError) {
+        let loss: Loss = task == .classification ? .crossEntropy : .huber(delta: 1)
+        self.seed = seed
+        racers = []
+        for (index, plan) in Committee.plans(inputs: inputs).enumerated() {
+            let network = try Network(
+                inputs: inputs, layers: [plan.hidden, .dense(outputs)], loss: loss, optimizer: plan.optimizer,
+                seed: seed &+ UInt64(index) &* 0x9E37_79B9)
+            racers.append(Racer(name: plan.name, network: network, rehearsal: plan.rehearsal))
+        }
+        others = Others(task: task, inputs: inputs, outputs: outputs, racers: racers.count)
+    }
+
+    private struct Plan {
+        var hidden: Layer
+        var optimizer: Optimizer
+        var rehearsal: Rehearsal
+
+        var name: String { "\(hidden.outputs) \(hidden.activation.rawValue), \(optimizer), \(rehearsal)" }
+    }
+
+    private static func plans(inputs: Int) -> [Plan] {
+        // Fewer samples again where each costs much: what a sample costs stays within some tens of microseconds.
+        let replays = inputs <= 128 ? 4 : inputs <= 512 ? 1 : 0
+        let old = Rehearsal(memory: replays > 0 ? .reservoir : nil, replays: replays)
+        let new = Rehearsal(memory: replays > 0 ? .recent : nil, replays: replays)
+        return [
+            Plan(hidden: .dense(32, .tanh), optimizer: .sgd(0.05, clip: 4), rehearsal: old),
+            Plan(hidden: .dense(32, .relu), optimizer: .adam(0.005, clip: 4), rehearsal: old),
+            Plan(hidden: .dense(32, .relu), optimizer: .adam(0.005, clip: 4), rehearsal: new),
+            Plan(hidden: .dense(32, .relu), optimizer: .sgd(0.1, clip: 4), rehearsal: .none),
+        ]
+    }
+}
+
+extension Rehearsal: CustomStringConvertible {
+    var description: String {
+        switch memory {
+        case nil: "no replay"
+        case .reservoir: "\(replays) replayed of all"
+        case .recent: "\(replays) replayed of the newest"
+        }
+    }
+}
+
+extension Committee.Others {
+    init(task: LearningTask, inputs: Int, outputs: Int, racers: Int) {
+        self.task = task
+        reservoir = ReplayMemory(.reservoir, inputs: inputs)
+        recent = ReplayMemory(.recent, inputs: inputs)
+        if inputs <= 1024 { neighbours = NearestNeighbours(inputs: inputs, capacity: recent.capacity) }
+        if task == .classification, inputs <= 1024 { bayes = NaiveBayes(inputs: inputs) }
+        if inputs <= LeastSquares.inputLimit {
+            let isValue = task == .regression
+            leastSquares = LeastSquares(inputs: inputs, outputs: outputs, isFree: isValue)
+            if isValue {
+                levels = [0.1, 2].map {
+                    LeastSquares(inputs: inputs, outputs: 1, forgetting: 0.999, wandering: $0, isFree: true)
+                }
+            }
+        }
+        (classVote, valueVote) = (ClassVote(experts: 0), ValueVote(experts: 0))
+        let experts = racers + count
+        (classVote, valueVote) = (ClassVote(experts: experts), ValueVote(experts: experts))
+    }
+}
+
+// MARK: - Drift
+
+extension Committee {
+    /// Forgets what held before: old samples are learned again no more.
+    func react() { others?.reservoir.forget(keeping: others!.recent, newest: 100) }
+}
+
+// MARK: - Changes of shape
+
+extension Committee {
+    /// The same with other outputs; see ``Network/replacingHead(outputs:loss:keepingOutputs:)``.
+    mutating func replaceHead(outputs: Int, loss: Loss, keepingOutputs: Bool) throws(ArchitectureError) {
+        for i in racers.indices {
+            racers[i].network = try racers[i].network.replacingHead(
+                outputs: outputs, loss: loss, keepingOutputs: keepingOutputs)
+        }
+        let known = others?.leastSquares?.outputs ?? 0
+        others?.leastSquares?.add(outputs: outputs - known)
+    }
+
+    func reinitializeOutput(_ output: Int) {
+        for racer in racers { racer.network.reinitializeOutput(output) }
+    }
+}
+
+extension Committee {
+    /// The same committee for samples with more features, which were 0 so far.
+    mutating func widen(to inputs: Int) throws(ArchitectureError) {
+        var wider = self
+        for (i, plan) in Committee.plans(inputs: inputs).enumerated() where !isAlone {
+            wider.racers[i] = Racer(
+                name: plan.name, network: racers[i].network, rehearsal: plan.rehearsal)
+        }
+        for i in racers.indices { wider.racers[i].network = try racers[i].network.widened(to: inputs) }
+        wider.others?.widen(to: inputs, racers: racers.count)
+        self = wider
+    }
+}
+
+extension Committee.Others {
+    fileprivate mutating func widen(to inputs: Int, racers: Int) {
+        let before = count
+        reservoir = reservoir.widened(to: inputs)
+        recent = recent.widened(to: inputs)
+        neighbours = inputs <= 1024 ? NearestNeighbours(inputs: inputs, capacity: recent.capacity) : nil
+        neighbours?.restore(recent)
+        bayes = inputs <= 1024 ? bayes?.widened(to: inputs) : nil
+        leastSquares = leastSquares?.widened(to: inputs)
+        levels = levels.compactMap { $0.widened(to: inputs) }
+        if count != before {  // some have fallen silent: the others are weighed anew
+            (classVote, valueVote) = (ClassVote(experts: racers + count), ValueVote(experts: racers + count))
+        }
+    }
+}

@@ -1,0 +1,352 @@
+// A run of samples through a committee.
+//
+// A run is prepared once, sample by sample: scaled by what was known when it came, answered by the experts that need no
+// network, and followed by the samples that are learned again after it. Every network then takes the whole run in one
+// call, and the votes are counted afterwards, sample by sample, with the weights of that moment. So nothing depends on how
+// a stream was cut into chunks, and a sample costs no more calls alone than among many.
+
+import Backprop
+
+/// Samples for a committee, and where its answers go. The memory is the caller's.
+struct CommitteeChunk {
+    let count: Int
+    /// As they came, NaN where one is missing. Shape: (count, inputs).
+    let features: UnsafePointer<Float>
+    /// Class indices, or values in the target's units; NaN for none. Shape: (count).
+    let targets: UnsafePointer<Float>
+    /// nil where all are 1. Shape: (count).
+    let weights: UnsafePointer<Float>?
+    /// Classes that are known, at least 2; 0 for values.
+    let classes: Int
+    /// Probabilities, or values in the target's units. Shape: (count, outputs).
+    let predictions: UnsafeMutablePointer<Float>
+    /// Nats, or squared units; NaN where there was no label. Shape: (count).
+    let losses: UnsafeMutablePointer<Float>
+}
+
+/// Flat memory for a run, kept from run to run.
+final class CommitteeRun {
+    /// Samples in the order in which some of the networks learn them.
+    struct Rows {
+        let rehearsal: Rehearsal
+        var count = 0
+        let inputs: UnsafeMutablePointer<Float>  // (rows, stride)
+        let targets: UnsafeMutablePointer<Float>  // (rows), as the networks see them
+        let weights: UnsafeMutablePointer<Float>  // (rows)
+        let predictions: UnsafeMutablePointer<Float>  // (rows, outputs)
+        let losses: UnsafeMutablePointer<Float>  // (rows)
+        /// The row of each sample. Shape: (samples).
+        let places: UnsafeMutablePointer<Int>
+    }
+
+    let stride: Int
+    let outputs: Int
+    let experts: Int
+    /// Samples that fit.
+    let samples: Int
+    /// The first has each sample once; the others replay.
+    fileprivate var orders: [Rows]
+    /// What each expert says of each sample. Shape: (experts, samples, outputs).
+    fileprivate let opinions: UnsafeMutablePointer<Float>
+    /// One over each feature's deviation, at the present sample. Shape: (inputs).
+    fileprivate let factors: UnsafeMutablePointer<Float>
+    /// What was known of values when each sample came. Shape: (samples).
+    fileprivate let outlooks: UnsafeMutablePointer<Outlook>
+    private let block: AlignedBuffer
+
+    private static let rowLimit = 1024
+    private static let floatLimit = 1 << 17
+
+    init(_ racers: [Racer], experts: Int) {
+        let network = racers[0].network
+        let (stride, outputs) = (network.inputStride, network.outputs)
+        var rehearsals: [Rehearsal] = [.none]
+        for racer in racers where !rehearsals.contains(racer.rehearsal) { rehearsals.append(racer.rehearsal) }
+        let rowsPerSample = rehearsals.reduce(0) { $0 + 1 + $1.replays }
+        let floatsPerRow = stride + outputs + 3
+        let samples = max(
+            1,
+            min(
+                256, CommitteeRun.rowLimit / rowsPerSample, CommitteeRun.floatLimit / (rowsPerSample * floatsPerRow)))
+        let floats = rehearsals.reduce(0) { $0 + samples * (1 + $1.replays) * floatsPerRow + 5 * 16 }
+        let block = AlignedBuffer(count: floats + experts * samples * outputs + stride + 48)
+        var next = block.floats
+        func take(_ count: Int) -> UnsafeMutablePointer<Float> {
+            defer { next += (count + 15) & ~15 }
+            return next
+        }
+        orders = rehearsals.map { rehearsal in
+            let rows = samples * (1 + rehearsal.replays)
+            return Rows(
+                rehearsal: rehearsal, inputs: take(rows * stride), targets: take(rows), weights: take(rows),
+                predictions: take(rows * outputs), losses: take(rows), places: .allocate(capacity: samples))
+        }
+        opinions = take(experts * samples * outputs)
+        factors = take(stride)
+        outlooks = .allocate(capacity: samples)
+        (self.stride, self.outputs, self.experts) = (stride, outputs, experts)
+        (self.samples, self.block) = (samples, block)
+    }
+
+    deinit {
+        for rows in orders { rows.places.deallocate() }
+        outlooks.deallocate()
+    }
+
+    func serves(_ network: Network, experts: Int) -> Bool {
+        network.inputStride == stride && network.outputs == outputs && experts == self.experts
+    }
+
+    /// What an expert says of a sample. Shape: (outputs).
+    @inline(__always)
+    fileprivate func opinion(_ expert: Int, _ sample: Int) -> UnsafeMutablePointer<Float> {
+        opinions + (expert * samples + sample) * outputs
+    }
+
+    /// Adds a row to an order, scaled.
+    @inline(__always)
+    fileprivate func append(_ order: Int, _ target: Float, _ weight: Float) -> UnsafeMutablePointer<Float> {
+        let row = orders[order].count
+        orders[order].targets[row] = target
+        orders[order].weights[row] = weight
+        orders[order].count += 1
+        return orders[order].inputs + row * stride
+    }
+}
+
+extension Committee {
+    /// Predicts, scores and learns samples in order, as many as fit a run; returns how many.
+    mutating func run(_ chunk: CommitteeChunk, scaler: inout FeatureScaler) -> Int {
+        let experts = racers.count + others!.count
+        if buffers == nil || !buffers!.serves(leader, experts: experts) {
+            buffers = CommitteeRun(racers, experts: experts)
+        }
+        let run = buffers!
+        let count = min(chunk.count, run.samples)
+        for order in run.orders.indices { run.orders[order].count = 0 }
+        for i in 0..<count { others!.prepare(i, chunk, run, first: racers.count, seed: seed, &scaler) }
+        for (expert, racer) in racers.enumerated() {
+            let rows = run.orders.first { $0.rehearsal == racer.rehearsal }!
+            Committee.learn(rows, racer.network)
+            for i in 0..<count {
+                let said = rows.predictions + rows.places[i] * run.outputs
+                let opinion = run.opinion(expert, i)
+                if chunk.classes > 0 {
+                    opinion.update(from: said, count: run.outputs)
+                } else {
+                    opinion[0] = run.outlooks[i].value(Double(said[0]))
+                }
+            }
+        }
+        for i in 0..<count { others!.decide(i, chunk, run, racers: racers.count) }
+        return count
+    }
+
+    /// Learns all rows, in order. A network that rejects a row was thrown by what came before: it says nothing, and begins
+    /// anew.
+    private static func learn(_ rows: CommitteeRun.Rows, _ network: Network) {
+        var done = 0
+        while done < rows.count {
+            done += network.run(
+                NetworkChunk(
+                    count: rows.count - done, inputs: rows.inputs + done * network.inputStride,
+                    targets: rows.targets + done, weights: rows.weights + done,
+                    predictions: rows.predictions + done * network.outputs, losses: rows.losses + done))
+            guard done < rows.count else { break }
+            for k in 0..<network.outputs { rows.predictions[done * network.outputs + k] = 0 }
+            network.reinitialize()
+            done += 1
+        }
+    }
+}
+
+extension Committee {
+    /// A value as the networks see it: how far it lies from what least squares say of the sample, in the unit of such
+    /// distances. Shape of the scaled features: (inputs).
+    func networkTarget(
+        _ value: Float, for scaled: [Float], _ scaler: FeatureScaler
+    ) -> Float {
+        var factors = scaled
+        scaler.factors(into: &factors)
+        let base = factors.withUnsafeBufferPointer { factors in
+            others!.leastSquares?.value(scaled, scaler.scale(factors: factors.baseAddress!))
+        }
+        let outlook = others!.values.outlook(base: base)
+        return outlook.unit > 0 ? Float.clamped((Double(value) - outlook.base) / outlook.unit) : 0
+    }
+}
+
+extension Committee.Others {
+    // MARK: Before the networks
+
+    /// Scales a sample, asks the experts that are no networks and lets them learn, and lays out what the networks learn.
+    fileprivate mutating func prepare(
+        _ i: Int, _ chunk: CommitteeChunk, _ run: CommitteeRun, first: Int, seed: UInt64, _ scaler: inout FeatureScaler
+    ) {
+        let x = chunk.features + i * reservoir.inputs
+        let target = chunk.targets[i]
+        let weight = chunk.weights?[i] ?? 1
+        let isLabelled = !target.isNaN
+        if isLabelled { scaler.update(x) }
+        if isLabelled || i == 0 { scaler.factors(into: run.factors) }
+        let scale = scaler.scale(factors: UnsafePointer(run.factors))
+
+        run.orders[0].places[i] = run.orders[0].count
+        let z = run.append(0, target, weight)
+        scaler.scale(x, factors: run.factors, into: z)
+        leastSquares?.take(z, scale)
+        for level in levels.indices { levels[level].take(z, scale) }
+        let outlook = values.outlook(base: task == .regression ? leastSquares?.output(0) : nil)
+        run.outlooks[i] = outlook
+        let lesson = task == .regression ? outlook.winsorised(target) : target
+        ask(i, x, z, chunk, run, scale, first: first)
+        if isLabelled { learn(z, lesson, chunk, scale, outlook) }
+
+        let own = inUnits(lesson, base: outlook.base)
+        run.orders[0].targets[run.orders[0].places[i]] = own
+        var random = SeededRandom(seed: seed, stream: recent.seen)
+        for order in 1..<max(run.orders.count, 1) {
+            let rehearsal = run.orders[order].rehearsal
+            run.orders[order].places[i] = run.orders[order].count
+            run.append(order, own, weight).update(from: z, count: run.stride)
+            guard isLabelled else { continue }
+            let memory = rehearsal.memory == .recent ? recent : reservoir
+            for _ in 0..<rehearsal.replays {
+                guard let place = memory.draw(&random) else { break }
+                let again = run.append(order, 0, memory.weights[place])
+                scaler.scale(memory.row(place), factors: run.factors, into: again)
+                var base = outlook.base
+                if let leastSquares, task == .regression { base = leastSquares.value(again, scale) }
+                run.orders[order].targets[run.orders[order].count - 1] = inUnits(memory.targets[place], base: base)
+            }
+        }
+        guard isLabelled else { return }
+        reservoir.insert(x, target: lesson, weight: weight, &random)
+        if let place = recent.insert(x, target: lesson, weight: weight, &random) {
+            neighbours?.insert(x, target: lesson, at: place)
+        }
+    }
+
+    /// A target as networks see it: a class, or how far a value lies from its base; NaN where the unit is not known yet.
+    private func inUnits(_ target: Float, base: Double) -> Float {
+        guard task == .regression, !target.isNaN else { return target }
+        return values.unit > 0 ? Float.clamped((Double(target) - base) / values.unit) : .nan
+    }
+
+    /// What neighbours, counts and least squares say of a sample.
+    private mutating func ask(
+        _ i: Int, _ x: UnsafePointer<Float>, _ z: UnsafePointer<Float>, _ chunk: CommitteeChunk, _ run: CommitteeRun,
+        _ scale: FeatureScale, first: Int
+    ) {
+        var expert = first
+        func next() -> UnsafeMutablePointer<Float> {
+            defer { expert += 1 }
+            return run.opinion(expert, i)
+        }
+        let (classes, outputs) = (chunk.classes, run.outputs)
+        if neighbours != nil {
+            neighbours!.find(x, factors: run.factors)
+            for nearest in [neighbours!.ofLong, neighbours!.ofShort] {
+                if task == .classification {
+                    neighbours!.vote(nearest, classes: classes, outputs: outputs, into: next())
+                } else {
+                    let outlook = run.outlooks[i]
+                    next()[0] = outlook.bounded(outlook.base + residual(nearest, scale, base: outlook.base))
+                }
+            }
+        }
+        if let bayes { bayes.predict(z, classes: classes, outputs: outputs, into: next()) }
+        if let leastSquares {
+            let opinion = next()
+            if task == .classification {
+                Committee.Others.probabilities(leastSquares, classes: classes, outputs: outputs, into: opinion)
+            } else {
+                opinion[0] = run.outlooks[i].bounded(leastSquares.output(0))
+            }
+        }
+        for level in levels { next()[0] = run.outlooks[i].bounded(level.output(0)) }
+    }
+
+    /// How far the neighbours lie from what least squares say of them, on the mean, and a little less: as if there were
+    /// half a neighbour more, without any difference.
+    private func residual(
+        _ nearest: NearestNeighbours.Nearest, _ scale: FeatureScale, base: Double
+    ) -> Double {
+        let neighbours = neighbours!
+        var sum = 0.0
+        for place in nearest.places[..<nearest.count] {
+            var value = base
+            if let leastSquares { value = leastSquares.value({ neighbours.feature($0, of: place) }, scale) }
+            sum += Double(neighbours.target(of: place)) - value
+        }
+        return sum / (Double(nearest.count) + Double(NearestNeighbours.smoothing))
+    }
+
+    /// Least squares of ones and zeros as probabilities.
+    private static func probabilities(
+        _ squares: LeastSquares, classes: Int, outputs: Int, into p: UnsafeMutablePointer<Float>
+    ) {
+        var sum: Float = 0
+        for k in 0..<outputs {
+            p[k] = k < classes ? Elementary.exp(min(max(Float(4 * squares.output(k)), -60), 60)) : 0
+            sum += p[k]
+        }
+        for k in 0..<classes { p[k] /= sum }
+    }
+
+    private mutating func learn(
+        _ z: UnsafePointer<Float>, _ target: Float, _ chunk: CommitteeChunk, _ scale: FeatureScale, _ outlook: Outlook
+    ) {
+        if task == .classification {
+            let label = Int(target)
+            bayes?.learn(z, label)
+            let rest = 0.02 / Double(chunk.classes)
+            leastSquares?.learn(scale) { k in k >= chunk.classes ? 0 : rest + (k == label ? 0.98 : 0) }
+        } else {
+            values.learn(Double(target), outlook)
+            leastSquares?.learn(scale) { _ in Double(target) }
+            for level in levels.indices { levels[level].learn(scale) { _ in Double(target) } }
+        }
+    }
+
+    // MARK: After the networks
+
+    /// Counts the votes on a sample, scores the answer, and remembers how well each expert did.
+    fileprivate mutating func decide(_ i: Int, _ chunk: CommitteeChunk, _ run: CommitteeRun, racers: Int) {
+        let target = chunk.targets[i]
+        let answer = chunk.predictions + i * run.outputs
+        chunk.losses[i] = .nan
+        if task == .classification {
+            for k in 0..<run.outputs { answer[k] = 0 }
+            let size = run.samples * run.outputs
+            classVote.decide(run.opinion(0, i), stride: size, classes: chunk.classes, into: answer)
+            guard !target.isNaN else { return }
+            chunk.losses[i] = -Elementary.log(answer[Int(target)])
+            classVote.learn(Int(target), classes: chunk.classes)
+            chooseLeader(classVote.weights, racers)
+        } else {
+            let opinion = { Double(run.opinion($0, i)[0]) }
+            answer[0] = Float.clamped(valueVote.decide(opinion))
+            guard !target.isNaN else { return }
+            let error = Double(answer[0]) - Double(target)
+            chunk.losses[i] = Float.clamped(error * error)
+            let outlook = run.outlooks[i]
+            valueVote.learn(Double(outlook.winsorised(target)), deviation: outlook.deviation, opinion)
+            chooseLeader(valueVote.weights, racers)
+        }
+    }
+
+    /// Another network leads once its word weighs half as much again.
+    private mutating func chooseLeader(_ weights: [Float], _ racers: Int) {
+        for i in 0..<racers where weights[i] > 1.5 * weights[leader] { leader = i }
+    }
+}
+
+extension Float {
+    /// The nearest Float that is finite.
+    @inline(__always)
+    static func clamped(_ value: Double) -> Float {
+        let bound = Double(Float.greatestFiniteMagnitude)
+        return Float(Swift.min(Swift.max(value, -bound), bound))
+    }
+}

@@ -1,0 +1,140 @@
+// What the most similar of the newest samples were: an expert that needs no training.
+//
+// k nearest neighbours (Cover and Hart 1967) in a window of a stream. Where classes interlock or a map is jagged it is
+// right from the second example on, long before a network has bent its boundary. Two windows speak: a long one that
+// knows more, and a short one that forgets sooner. Distances are Euclidean in deviations, by the deviations of now.
+//
+// Samples lie in blocks of sixteen, a feature's sixteen values side by side, so that sixteen distances are summed at a
+// time, each in the order of the features: the same bits on every machine.
+
+import Backprop
+
+/// The samples nearest to one, among the newest.
+struct NearestNeighbours {
+    /// Samples looked through, and neighbours asked, by each of the two windows.
+    static let long = (window: 1000, count: 10)
+    static let short = (window: 250, count: 7)
+    /// A class that no neighbour has is given this many neighbours, shared by all classes.
+    static let smoothing: Float = 0.5
+
+    let inputs: Int
+    private let capacity: Int
+    private var held = 0
+    /// The place of the newest sample, −1 where there is none.
+    private var newest = -1
+    /// Shape: (capacity / 16, inputs, 16).
+    private let blocks: AlignedBuffer
+    private let targets: AlignedBuffer
+    /// From the sample asked about. Shape: (capacity).
+    private let distances: AlignedBuffer
+    /// Of each sixteen.
+    private let least: AlignedBuffer
+    var kernels = Kernels.chosen
+    /// The result of ``find(_:factors:)``.
+    private(set) var ofLong: Nearest
+    private(set) var ofShort: Nearest
+
+    /// Some places, the nearest first.
+    struct Nearest {
+        private(set) var places: [Int]
+        private var distances: [Float]
+        private(set) var count = 0
+
+        init(_ limit: Int) {
+            places = Array(repeating: 0, count: limit)
+            distances = Array(repeating: .infinity, count: limit)
+        }
+
+        /// What a sample must be nearer than.
+        private(set) var worst = Float.infinity
+
+        mutating func begin() { (count, worst) = (0, .infinity) }
+
+        /// Takes a sample in that is nearer than the farthest; of equally near ones those before it stay before it.
+        mutating func insert(_ place: Int, _ distance: Float) {
+            var i = min(count, places.count - 1)
+            while i > 0, distances[i - 1] > distance {
+                distances[i] = distances[i - 1]
+                places[i] = places[i - 1]
+                i -= 1
+            }
+            distances[i] = distance
+            places[i] = place
+            if count < places.count { count += 1 }
+            if count == places.count { worst = distances[count - 1] }
+        }
+    }
+
+    init(inputs: Int, capacity: Int) {
+        self.inputs = inputs
+        self.capacity = capacity
+        blocks = AlignedBuffer(count: (capacity + 15) / 16 * inputs * 16)
+        targets = AlignedBuffer(count: capacity)
+        distances = AlignedBuffer(count: capacity + 15)
+        least = AlignedBuffer(count: capacity / 16 + 1)
+        ofLong = Nearest(NearestNeighbours.long.count)
+        ofShort = Nearest(NearestNeighbours.short.count)
+    }
+
+    /// Writes a sample to a place; places come in turn. A feature that is missing is as far from any as from itself.
+    /// Shape: (inputs).
+    mutating func insert(_ x: UnsafePointer<Float>, target: Float, at place: Int) {
+        let block = blocks.floats + place / 16 * inputs * 16 + place % 16
+        for j in 0..<inputs { block[j * 16] = x[j] }
+        targets.floats[place] = target
+        newest = place
+        held = max(held, place + 1)
+    }
+
+    mutating func forget() { (held, newest) = (0, -1) }
+
+    /// Takes over the samples of a memory, each at its place.
+    mutating func restore(_ memory: ReplayMemory) {
+        forget()
+        for place in 0..<memory.count { insert(memory.row(place), target: memory.targets[place], at: place) }
+        if memory.count > 0 { newest = Int((memory.seen - 1) % UInt64(memory.capacity)) }
+    }
+
+    /// One feature of a sample.
+    @inline(__always)
+    func feature(_ j: Int, of place: Int) -> Float { blocks.floats[(place / 16 * inputs + j) * 16 + place % 16] }
+    func target(of place: Int) -> Float { targets.floats[place] }
+
+    /// Finds the nearest. Shapes: (inputs).
+    ///
+    /// - Parameter factors: one over each feature's deviation; 0 where it has none.
+    mutating func find(_ x: UnsafePointer<Float>, factors: UnsafePointer<Float>) {
+        let count = (held + 15) / 16
+        kernels.distances(
+            to: blocks, count: count, inputs: inputs, from: x, factors: factors, into: distances, least: least)
+        ofLong.begin()
+        look(through: 0..<held, &ofLong)
+        ofShort.begin()
+        // The newest, in a ring: up to the newest place, and before it what lies at the end.
+        let window = min(held, NearestNeighbours.short.window)
+        look(through: max(0, newest + 1 - window)..<newest + 1, &ofShort)
+        look(through: held - max(0, window - (newest + 1))..<held, &ofShort)
+    }
+
+    /// Offers the samples of a range of places.
+    private func look(through range: Range<Int>, _ nearest: inout Nearest) {
+        var place = range.lowerBound
+        while place < range.upperBound {
+            let end = min((place & ~15) + 16, range.upperBound)
+            if least.floats[place / 16] < nearest.worst {
+                for place in place..<end where distances.floats[place] < nearest.worst {
+                    nearest.insert(place, distances.floats[place])
+                }
+            }
+            place = end
+        }
+    }
+
+    /// The shares of the classes among the nearest, smoothed. Shape: (outputs).
+    func vote(_ nearest: Nearest, classes: Int, outputs: Int, into shares: UnsafeMutablePointer<Float>) {
+        for k in 0..<outputs { shares[k] = k < classes ? NearestNeighbours.smoothing / Float(classes) : 0 }
+        for place in nearest.places[..<nearest.count] { shares[Int(target(of: place))] += 1 }
+        let sum = Float(nearest.count) + NearestNeighbours.smoothing
+        for k in 0..<outputs { shares[k] /= sum }
+    }
+}

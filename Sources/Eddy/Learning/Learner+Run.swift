@@ -1,0 +1,321 @@
+// A run of samples: what does not depend on the weights prepared for many at once, then one call.
+//
+// Samples become the network's inputs (FeatureEncoder), are scaled, learned and scored. A run ends where a sample needs
+// more inputs than the network has; the next one begins with a wider network. Any split of a stream into runs gives the
+// same bits.
+
+import Backprop
+
+extension Learner {
+    /// Learns samples from `first` until one needs the head changed or is rejected, and returns the first not done:
+    /// `first` itself where the network rejected it.
+    ///
+    /// - Parameter isPlain: whether the chunk has columns alone, none of them missing.
+    func run(_ chunk: SampleChunk, isPlain: Bool, from first: Int, _ steps: inout StepChunk) -> Int {
+        let isPlain = isPlain && encoder!.isPlain
+        if !isPlain { makeRoom(for: chunk, first) }
+        let network = head!.network
+        let longest = RunBuffers.longest(network)
+        if buffers == nil || buffers!.serves(network) == false { buffers = RunBuffers(network, count: longest) }
+        let buffers = buffers!
+        let last = min(first + longest, chunk.count)
+        var count = head!.targets(of: chunk.labels, first..<last, into: buffers.targets)
+        let before = isPlain ? nil : encoder
+        if !isPlain { count = encode(chunk, first, count, buffers) }
+        if !chunk.weights.isEmpty {
+            for i in 0..<count { buffers.weights[i] = chunk.weights[first + i] }
+        }
+        return chunk.features.withUnsafeBufferPointer { features in
+            let rows = isPlain ? features.baseAddress! + first * chunk.inputs : UnsafePointer(buffers.encoded)
+            let done =
+                head!.committee.isAlone
+                ? runNetwork(chunk, rows, isPlain, first, count, buffers, &steps)
+                : runCommittee(chunk, rows, first, count, buffers, &steps)
+            if let before, done < first + count {  // as if the rest had never been seen
+                encoder = before
+                _ = encode(chunk, first, done - first, buffers)
+            }
+            return done
+        }
+    }
+
+    // MARK: Inputs
+
+    /// Inputs for what is new in a labelled sample.
+    private func makeRoom(for chunk: SampleChunk, _ index: Int) {
+        guard case let news = roomNeeded(for: chunk, index), news > 0 else { return }
+        let width = encoder!.capacity(with: news)
+        if width > head!.network.inputs {
+            do throws(ArchitectureError) {
+                var wider = head!
+                try wider.committee.widen(to: width)
+                head = wider
+                scaler?.widen(to: width)
+            } catch { return }  // the limit of weights: what is new is passed over
+        }
+        if encoder!.isSparse(with: news), scaler?.isCentring == true {
+            scaler!.stopCentring(from: encoder!.columns)
+            onDiscovery?(
+                "more than \(FeatureEncoder.denseLimit) terms: they are only scaled from sample \(step + 1) on")
+        }
+    }
+
+    /// The inputs that a sample needs beyond those given out, where they ask for another shape; else 0.
+    private func roomNeeded(for chunk: SampleChunk, _ index: Int) -> Int {
+        if case .none = chunk.labels[index] { return 0 }
+        let news = encoder!.news(in: chunk, index)
+        guard news > 0 else { return 0 }
+        let isTurning = encoder!.isSparse(with: news) && scaler?.isCentring == true
+        return encoder!.width + news > head!.network.inputs || isTurning ? news : 0
+    }
+
+    /// Writes samples as the network's inputs, up to one that needs more room; returns how many.
+    private func encode(_ chunk: SampleChunk, _ first: Int, _ count: Int, _ buffers: RunBuffers) -> Int {
+        let inputs = head!.network.inputs
+        let names = expectedSchema?.inputs ?? []
+        buffers.hasGaps = false
+        for i in 0..<count {
+            // What found no room at the beginning of a run finds none here.
+            if i > 0, roomNeeded(for: chunk, first + i) > 0 { return i }
+            let hasGaps = encoder!.encode(
+                chunk, first + i, isLabelled: !buffers.targets[i].isNaN, columnNames: names,
+                into: buffers.encoded + i * inputs, room: inputs)
+            if hasGaps { buffers.hasGaps = true }
+        }
+        return count
+    }
+
+    // MARK: One network
+
+    private func runNetwork(
+        _ chunk: SampleChunk, _ rows: UnsafePointer<Float>, _ isPlain: Bool, _ first: Int, _ count: Int,
+        _ buffers: RunBuffers, _ steps: inout StepChunk
+    ) -> Int {
+        let head = head!
+        let (network, inputs) = (head.network, head.network.inputs)
+        let scalesTargets = configuration.scaling && head.task == .regression
+        Learner.prepare(
+            rows, count, &scaler, isLabelled: buffers.targets, into: buffers.inputs, stride: network.inputStride,
+            inputs, mayMiss: !isPlain && buffers.hasGaps)
+        var targets = head.targets
+        if scalesTargets { buffers.scaleTargets(count, by: &targets) }
+
+        let done = network.run(
+            NetworkChunk(
+                count: count, inputs: UnsafePointer(buffers.inputs), targets: UnsafePointer(buffers.targets),
+                weights: chunk.weights.isEmpty ? nil : UnsafePointer(buffers.weights), predictions: buffers.predictions,
+                losses: buffers.losses))
+        if done < count {
+            // As if the rest had never been seen: the statistics again, of the samples done.
+            scaler?.rollBack()
+            targets = head.targets
+            for i in 0..<done where !buffers.targets[i].isNaN {
+                scaler?.update(rows + i * inputs)
+                if scalesTargets { targets.update(Double(buffers.values[i])) }
+            }
+        }
+        if scalesTargets { self.head!.targets = targets }
+        record(first, done, head, scalesTargets, buffers, &steps)
+        return first + done
+    }
+
+    // MARK: A committee
+
+    /// The same for a committee, which rejects nothing.
+    private func runCommittee(
+        _ chunk: SampleChunk, _ rows: UnsafePointer<Float>, _ first: Int, _ count: Int, _ buffers: RunBuffers,
+        _ steps: inout StepChunk
+    ) -> Int {
+        let isRegression = task == .regression
+        if drift.isPending, step % DriftWatch.period == 0 {
+            head!.committee.react()
+            drift.isPending = false
+        }
+        let count = upToMultiple(of: DriftWatch.period, count, buffers)
+        let done = head!.committee.run(
+            CommitteeChunk(
+                count: count, features: rows, targets: UnsafePointer(buffers.targets),
+                weights: chunk.weights.isEmpty ? nil : UnsafePointer(buffers.weights),
+                classes: isRegression ? 0 : max(2, classes.count), predictions: buffers.predictions,
+                losses: buffers.losses), scaler: &scaler!)
+        record(first, done, head!, false, buffers, &steps)
+        watch(first, done, &steps)
+        return first + done
+    }
+
+    /// As many of the samples as bring the step to the next multiple of a period, and no more.
+    private func upToMultiple(of period: UInt64, _ count: Int, _ buffers: RunBuffers) -> Int {
+        var room = period - step % period
+        for i in 0..<count where !buffers.targets[i].isNaN {
+            room -= 1
+            if room == 0 { return i + 1 }
+        }
+        return count
+    }
+
+    /// Looks for drift in the errors of a run.
+    private func watch(_ first: Int, _ done: Int, _ steps: inout StepChunk) {
+        var step = steps.stepsBefore + UInt64(steps.learned - steps.countLearned(in: first..<first + done))
+        for i in first..<first + done where !steps.targets[i].isNaN {
+            step += 1
+            let isClass = !steps.probabilities[i].isNaN
+            let error =
+                isClass
+                ? (steps.predictions[i] == steps.targets[i] ? 0 : 1)
+                : abs(Double(steps.predictions[i]) - Double(steps.targets[i]))
+            guard drift.update(error, step: step) else { continue }
+            steps.drifts.append(step)
+            onDiscovery?("drift found at sample \(step): the error has risen")
+        }
+    }
+
+    /// Writes features as the network sees them. Shapes: (count, inputs) into (count, stride).
+    ///
+    /// - Parameter targets: NaN for a sample that is not to be learned, and changes no statistics.
+    private static func prepare(
+        _ features: UnsafePointer<Float>, _ count: Int, _ scaler: inout FeatureScaler?,
+        isLabelled targets: UnsafePointer<Float>, into rows: UnsafeMutablePointer<Float>, stride: Int, _ inputs: Int,
+        mayMiss: Bool
+    ) {
+        guard scaler != nil else {
+            for i in 0..<count {
+                for j in 0..<inputs {
+                    let x = features[i * inputs + j]
+                    rows[i * stride + j] = x.isNaN ? 0 : x
+                }
+            }
+            return
+        }
+        scaler!.mark()
+        scaler!.standardise(features, count, labels: targets, into: rows, stride: stride, mayMiss: mayMiss)
+    }
+
+    /// Writes a run into the steps, and scores it.
+    private func record(
+        _ first: Int, _ done: Int, _ head: Head, _ scalesTargets: Bool, _ buffers: RunBuffers, _ steps: inout StepChunk
+    ) {
+        guard done > 0 else { return }
+        let before = metrics.learned
+        let losses = buffers.losses
+        steps.withPlaces(first..<first + done) { predictions, probabilities, stepLosses, targets in
+            switch head.task {
+            case .classification:
+                let outputs = head.network.outputs
+                let known = head.classes.names.count
+                for i in 0..<done {
+                    let (index, probability) = Learner.likeliest(
+                        buffers.predictions + i * outputs, outputs: outputs, known: known)
+                    predictions[i] = Float(index)
+                    probabilities[i] = probability
+                }
+                targets.update(from: buffers.targets, count: done)
+                metrics.scoreClasses(
+                    done, targets: targets, predictions: predictions, losses: losses,
+                    probabilities: buffers.predictions, outputs: outputs)
+            case .regression:
+                for i in 0..<done {
+                    predictions[i] = buffers.predictions[i]
+                    if scalesTargets {
+                        let scale = buffers.scales[i]
+                        predictions[i] = Float.clamped(Double(predictions[i]) * scale + buffers.offsets[i])
+                        losses[i] = Float.clamped(Double(losses[i]) * scale * scale)
+                    }
+                }
+                targets.update(from: scalesTargets ? buffers.values : buffers.targets, count: done)
+                metrics.scoreValues(done, targets: targets, predictions: predictions, losses: losses)
+            }
+            stepLosses.update(from: losses, count: done)
+        }
+        steps.learned += Int(metrics.learned - before)
+    }
+}
+
+/// Flat buffers for a run of samples, kept from run to run.
+final class RunBuffers {
+    private let inputStride: Int
+    private let outputs: Int
+    private let block: AlignedBuffer
+    let inputs: UnsafeMutablePointer<Float>  // (count, inputStride)
+    let targets: UnsafeMutablePointer<Float>  // (count), as the network sees them
+    let values: UnsafeMutablePointer<Float>  // (count), as they came, for regression
+    let weights: UnsafeMutablePointer<Float>  // (count)
+    let losses: UnsafeMutablePointer<Float>  // (count)
+    let predictions: UnsafeMutablePointer<Float>  // (count, outputs)
+    private let count: Int
+    /// Whether a column is missing in one of the samples encoded.
+    var hasGaps = false
+    private lazy var encodedBlock = AlignedBuffer(count: count * inputStride)
+    /// The mean and deviation by which each target was scaled.
+    let offsets: UnsafeMutablePointer<Double>
+    let scales: UnsafeMutablePointer<Double>
+
+    /// Samples as the network's inputs, not scaled yet, where they have more than columns. Shape: (count, inputs).
+    var encoded: UnsafeMutablePointer<Float> { encodedBlock.floats }
+
+    init(_ network: Network, count: Int) {
+        self.count = count
+        inputStride = network.inputStride
+        outputs = network.outputs
+        block = AlignedBuffer(count: count * (inputStride + 4 + outputs))
+        inputs = block.floats
+        targets = inputs + count * inputStride
+        values = targets + count
+        weights = values + count
+        losses = weights + count
+        predictions = losses + count
+        offsets = .allocate(capacity: count)
+        scales = .allocate(capacity: count)
+    }
+
+    deinit {
+        offsets.deallocate()
+        scales.deallocate()
+    }
+
+    func serves(_ network: Network) -> Bool { network.inputStride == inputStride && network.outputs == outputs }
+
+    /// The samples of one run: no more than stay in the cache, whatever the width.
+    static func longest(_ network: Network) -> Int {
+        min(256, max(1, 65_536 / (network.inputStride + network.outputs)))
+    }
+}
+
+extension RunBuffers {
+    /// Keeps the targets as values and scales them, each by the statistics of those before it.
+    func scaleTargets(_ count: Int, by moments: inout RunningMoments) {
+        for i in 0..<count {
+            let value = targets[i]
+            values[i] = value
+            offsets[i] = moments.mean
+            scales[i] = moments.scale
+            targets[i] = Float((Double(value) - moments.mean) / moments.scale)
+            if !value.isNaN { moments.update(Double(value)) }
+        }
+    }
+}
+
+extension StepChunk {
+    /// Calls `body` with the places of samples: predictions, probabilities, losses, targets. Shapes: (range).
+    fileprivate mutating func withPlaces(
+        _ range: Range<Int>,
+        _ body: (
+            UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>,
+            UnsafeMutablePointer<Float>
+        ) -> Void
+    ) {
+        precondition(range.upperBound <= count, "samples \(range) of \(count)")
+        predictions.withUnsafeMutableBufferPointer { predictions in
+            probabilities.withUnsafeMutableBufferPointer { probabilities in
+                losses.withUnsafeMutableBufferPointer { losses in
+                    targets.withUnsafeMutableBufferPointer { targets in
+                        body(
+                            predictions.baseAddress! + range.lowerBound, probabilities.baseAddress! + range.lowerBound,
+                            losses.baseAddress! + range.lowerBound, targets.baseAddress! + range.lowerBound)
+                    }
+                }
+            }
+        }
+    }
+
+    mutating func reject(_ index: Int, _ error: SampleError) { rejections.append((index, error)) }
+}

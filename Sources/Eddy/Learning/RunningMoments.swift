@@ -1,0 +1,31 @@
+// Mean and deviation of one number, over a stream without end (Welford, Technometrics 4, 1962).
+
+/// Running mean and deviation of one number.
+struct RunningMoments: Sendable, Hashable, Codable {
+    private(set) var count: Double = 0
+    private(set) var mean: Double = 0
+    private var squares: Double = 0
+
+    mutating func update(_ value: Double) {
+        count += 1
+        let delta = value - mean
+        mean += delta / count
+        squares += delta * (value - mean)
+    }
+
+    /// The same value several times at once (Chan, Golub and LeVeque 1979).
+    mutating func update(_ value: Double, times: Double) {
+        guard times > 0 else { return }
+        let delta = value - mean
+        let total = count + times
+        mean += delta * (times / total)
+        squares += delta * delta * (count * times / total)
+        count = total
+    }
+
+    /// Of the population, in squared units.
+    var variance: Double { count > 0 ? squares / count : 0 }
+
+    /// The deviation, or 1 where nothing has varied yet.
+    var scale: Double { squares > 0 ? variance.squareRoot() : 1 }
+}

@@ -1,0 +1,324 @@
+// The committee: what it reaches on real streams with nothing configured, that it is a function of seed and stream alone,
+// and that each of its experts is what it says.
+
+import Foundation
+import Testing
+
+@testable import Backprop
+@testable import Eddy
+
+/// A stream of everything at once: numbers, gaps, words, weights, late classes, samples without a label.
+func motley(count: Int, seed: UInt64, isRegression: Bool = false) throws -> SampleChunk {
+    var chunk = SampleChunk(inputs: 3)
+    var random = TestRandom(seed: seed)
+    let words = (0..<60).map { "word=\($0)" }
+    for i in 0..<count {
+        var x: [Float] = (0..<3).map { _ in .random(in: -2...2, using: &random) }
+        let word = Int.random(in: 0..<min(60, 2 + i / 4), using: &random)
+        let target = x[0] * 3 + (word % 2 == 0 ? 4 : -1) + x[1] * x[2]
+        if random.oneIn(9) { x[Int.random(in: 0..<3, using: &random)] = .nan }
+        if random.oneIn(50) { x[1] = 1e20 }
+        let label: Label =
+            random.oneIn(7)
+            ? .none : isRegression ? .number(target) : .text(target > 2 ? i > 300 ? "late" : "up" : "down")
+        try chunk.append(
+            Sample(
+                x, label: label, weight: random.oneIn(5) ? 0.5 : 1,
+                terms: [Term(words[word]), Term("height", Float(i % 3))]))
+    }
+    return chunk
+}
+
+@Suite struct CommitteeTests {
+    // MARK: What it reaches
+
+    /// One pass over real streams, one and the same configuration. The bounds are below the medians of ten seeds.
+    @Test(arguments: [("phishing", 0.900), ("bananas", 0.880), ("digits", 0.945), ("breast_cancer", 0.950)])
+    func withNothingConfigured_classesAreLearnedWell(name: String, bound: Double) throws {
+        let learner = try Learner()
+        _ = learner.learn(try samples(name))
+        #expect(learner.metrics.accuracy >= bound)
+    }
+
+    @Test func withNothingConfigured_aDriftingValueIsFollowed() throws {
+        let learner = try Learner()
+        _ = learner.learn(try samples("trump_approval"))
+        #expect(learner.metrics.meanAbsoluteError < 0.21)
+    }
+
+    /// One value in a hundred a thousand times too large.
+    @Test func outliers_doLittleHarm() throws {
+        var stream = try samples("bananas")
+        var random = TestRandom(seed: 3)
+        for i in stream.features.indices where random.oneIn(100) { stream.features[i] *= 1000 }
+        let learner = try Learner()
+        _ = learner.learn(stream)
+        #expect(learner.metrics.accuracy > 0.87)
+    }
+
+    @Test func aTargetBeyondAllOthers_throwsNobody() throws {
+        var stream = try samples("trump_approval")
+        stream.labels[400] = .number(3e38)
+        stream.labels[600] = .number(-3e38)
+        let learner = try Learner()
+        let steps = learner.learn(stream)
+        #expect(steps.rejections.isEmpty && steps.predictions.allSatisfy { $0.isFinite })
+        let late = steps.errors[700...].sorted()
+        #expect(late[late.count / 2] < 5)
+    }
+
+    // MARK: The same bits
+
+    @Test(arguments: [false, true])
+    func anySplitIntoChunks_givesTheSameBits(isRegression: Bool) throws {
+        let stream = try motley(count: 700, seed: 5, isRegression: isRegression)
+        let whole = try Learner()
+        let expected = whole.learn(stream)
+        #expect(expected.rejections.isEmpty)
+        var random = TestRandom(seed: 8)
+        for longest in [1, 7, 300] {
+            let parts = try Learner()
+            var (losses, predictions): ([UInt32], [UInt32]) = ([], [])
+            var first = 0
+            while first < stream.count {
+                let last = min(stream.count, first + .random(in: 1...longest, using: &random))
+                let steps = parts.learn(stream[first..<last])
+                losses += steps.losses.map(\.bitPattern)
+                predictions += steps.predictions.map(\.bitPattern)
+                first = last
+            }
+            #expect(losses == expected.losses.map(\.bitPattern), "chunks of at most \(longest)")
+            #expect(predictions == expected.predictions.map(\.bitPattern))
+            #expect(try state(parts) == state(whole))
+        }
+    }
+
+    @Test func anotherSeed_givesOthers() throws {
+        let stream = try samples("iris")
+        let losses = try [UInt64(1), 1, 2].map { seed in
+            var configuration = Configuration()
+            configuration.seed = seed
+            return try Learner(configuration).learn(stream).losses
+        }
+        #expect(losses[0] == losses[1] && losses[0] != losses[2])
+    }
+
+    @Test func aQuestion_changesNothing() throws {
+        let stream = try motley(count: 200, seed: 6)
+        let learner = try Learner()
+        _ = learner.learn(stream[0..<150])
+        let before = try state(learner)
+        _ = learner.learn(stream[150..<200].withoutLabels())
+        _ = try learner.predict([1, .nan, 3])
+        #expect(try state(learner) == before)
+    }
+
+    @Test func aLoadedCommittee_goesOnToTheBit() throws {
+        for isRegression in [false, true] {
+            let stream = try motley(count: 400, seed: 9, isRegression: isRegression)
+            let whole = try Learner()
+            let expected = whole.learn(stream)
+            let first = try Learner()
+            _ = first.learn(stream[0..<220])
+            let second = try ModelFile.decode(try ModelFile.encode(first, schema: nil)).0
+            let rest = second.learn(stream[220..<400])
+            #expect(rest.losses.map(\.bitPattern) == expected.losses[220...].map(\.bitPattern))
+            #expect(try state(second) == state(whole))
+        }
+    }
+
+    @Test func allKernels_voteAlike() throws {
+        let stream = try samples("iris")
+        let hashes = try Kernels.available.map { kernels in
+            let learner = try Learner()
+            _ = learner.learn(stream[0..<1])
+            for racer in learner.head!.committee.racers { racer.network.kernels = kernels }
+            learner.head!.committee.others!.neighbours!.kernels = kernels
+            var hash = FNV1a()
+            for i in 1..<100 {
+                // A class found meanwhile makes new networks, which choose again.
+                for racer in learner.head!.committee.racers { racer.network.kernels = kernels }
+                for loss in learner.learn(stream[i..<i + 1]).losses { hash.add(loss) }
+            }
+            return hash.value
+        }
+        #expect(Set(hashes).count == 1)
+    }
+
+    // MARK: Drift
+
+    /// After 2,000 samples there is nothing left to be learned: one alarm or two, none before, and the same for any chunks.
+    @Test func aStreamThatChanges_raisesAnAlarm() throws {
+        var stream = SampleChunk(inputs: 2)
+        var random = TestRandom(seed: 41)
+        for i in 0..<4000 {
+            let x: [Float] = [.random(in: -1...1, using: &random), .random(in: -1...1, using: &random)]
+            let isAbove = i < 2000 ? x[0] + x[1] > 0 : random.oneIn(2)
+            try stream.append(Sample(x, label: .text(isAbove ? "above" : "below")))
+        }
+        let whole = try Learner()
+        var told: [String] = []
+        whole.onDiscovery = { told.append($0) }
+        let alarms = whole.learn(stream).drifts
+        #expect((1...3).contains(alarms.count) && alarms.allSatisfy { $0 > 2000 && $0 < 2600 }, "\(alarms)")
+        #expect(told.filter { $0.contains("drift found") }.count == alarms.count)
+        let parts = try Learner()
+        var others: [UInt64] = []
+        for first in stride(from: 0, to: 4000, by: 37) {
+            others += parts.learn(stream[first..<min(first + 37, 4000)]).drifts
+        }
+        #expect(others == alarms)
+        #expect(try state(parts) == state(whole))
+    }
+
+    // MARK: What comes when
+
+    @Test func aClassThatComesLate_isLearned() throws {
+        let stream = try motley(count: 3000, seed: 11)
+        let learner = try Learner()
+        let steps = learner.learn(stream)
+        #expect(learner.classes == ["up", "down", "late"] || learner.classes == ["down", "up", "late"])
+        let index = Float(learner.classes.firstIndex(of: "late")!)
+        let late = (2000..<3000).filter { steps.targets[$0] == index }
+        let right = late.filter { steps.predictions[$0] == index }
+        #expect(Double(right.count) > 0.85 * Double(late.count))
+    }
+
+    @Test func wordsAndGaps_areInputs() throws {
+        let stream = try motley(count: 2000, seed: 12)
+        let learner = try Learner()
+        _ = learner.learn(stream)
+        let names = learner.encoder!.names
+        #expect(names.contains("word=0") && names.contains("x1 is missing") && names.contains("height"))
+        #expect(Set(names).count == names.count)
+        #expect(learner.network!.inputs >= 3 + names.count)
+        // Whether the word is even decides four fifths of the target.
+        let plain = try Learner()
+        var without = stream
+        without.terms = Terms()
+        _ = plain.learn(without)
+        #expect(learner.metrics.accuracy > plain.metrics.accuracy + 0.05)
+    }
+
+    @Test func moreTermsThanThereIsRoomFor_share() throws {
+        var stream = SampleChunk(inputs: 0)
+        for i in 0..<6000 {
+            try stream.append(
+                Sample([], label: .number(Float(i % 2)), terms: [Term("id=\(i)"), Term(i % 2 == 0 ? "even" : "odd")]))
+        }
+        var configuration = Configuration()
+        configuration.profile = .fast
+        let learner = try Learner(configuration)
+        let steps = learner.learn(stream)
+        #expect(steps.rejections.isEmpty)
+        #expect(learner.encoder!.collisions > 1000)
+        #expect(learner.network!.inputs <= FeatureEncoder.limit * 3 / 2 + 16)
+        #expect(steps.errors[1000...].reduce(0, +) < 250)
+    }
+
+    // MARK: Experts
+
+    @Test func neighbours_areTheNearest() throws {
+        var random = TestRandom(seed: 21)
+        var neighbours = NearestNeighbours(inputs: 5, capacity: 1000)
+        var all: [[Float]] = []
+        let factors: [Float] = [1, 0.5, 2, 0, 3]
+        for i in 0..<1500 {
+            let x = (0..<5).map { _ in Float.random(in: -1...1, using: &random) }
+            if i % 50 == 49 {
+                neighbours.find(x, factors: factors)
+                let distances = all.suffix(1000).map { old in
+                    zip(zip(old, x), factors).reduce(Float(0)) { sum, pair in
+                        let d = (pair.0.0 - pair.0.1) * pair.1
+                        return sum + d * d
+                    }
+                }
+                let places = (max(0, all.count - 1000)..<all.count).map { $0 % 1000 }
+                let long = zip(distances, places).sorted { $0.0 < $1.0 }.prefix(10).map(\.1)
+                #expect(Array(neighbours.ofLong.places[..<neighbours.ofLong.count]) == long)
+                let short = zip(distances, places).suffix(250).sorted { $0.0 < $1.0 }.prefix(7).map(\.1)
+                #expect(Array(neighbours.ofShort.places[..<neighbours.ofShort.count]) == short)
+            }
+            neighbours.insert(x, target: Float(i), at: i % 1000)
+            all.append(x)
+        }
+    }
+
+    /// A noiseless linear map is known exactly after some more samples than it has coefficients, wherever its inputs lie.
+    @Test func leastSquares_findALinearMap() throws {
+        var random = TestRandom(seed: 22)
+        var scaler = FeatureScaler(inputs: 3, isRobust: true)
+        var squares = LeastSquares(inputs: 3, outputs: 1, forgetting: 1, isFree: true)
+        var factors: [Float] = [0, 0, 0]
+        var error = 0.0
+        for i in 0..<3000 {
+            let x: [Float] = [
+                .random(in: 1000...1010, using: &random), .random(in: -1e-3...1e-3, using: &random), Float(i % 7),
+            ]
+            let y = 5 + 0.5 * Double(x[0]) - 2000 * Double(x[1]) + Double(x[2])
+            scaler.update(x)
+            scaler.factors(into: &factors)
+            var z: [Float] = [0, 0, 0]
+            scaler.scale(x, factors: factors, into: &z)
+            let scale = factors.withUnsafeBufferPointer { scaler.scale(factors: $0.baseAddress!) }
+            squares.take(z, scale)
+            if i > 1000 { error = max(error, abs(squares.output(0) - y)) }
+            squares.learn(scale) { _ in y }
+        }
+        #expect(error < 0.02, "of values some 500 to 515")
+    }
+
+    @Test func naiveBayes_countsWhatItWasShown() throws {
+        var bayes = NaiveBayes(inputs: 2)
+        for i in 0..<100 { bayes.learn([i % 2 == 0 ? -1 : 1, 0], i % 2) }
+        var p: [Float] = [0, 0, 0]
+        bayes.predict([1, 0], classes: 2, outputs: 3, into: &p)
+        #expect(p[1] > 0.95 && abs(p[0] + p[1] - 1) < 1e-5 && p[2] == 0)
+    }
+
+    @Test func aReservoir_holdsEverySampleWithEqualProbability() throws {
+        var kept = [Int](repeating: 0, count: 10)
+        for seed in 0..<300 {
+            let memory = ReplayMemory(.reservoir, inputs: 1, capacity: 16)
+            for i in 0..<400 {
+                var random = SeededRandom(seed: UInt64(seed), stream: UInt64(i))
+                memory.insert([Float(i)], target: Float(i), weight: 1, &random)
+            }
+            for place in 0..<memory.count { kept[Int(memory.targets[place]) / 40] += 1 }
+        }
+        // Each tenth of the stream should have a tenth of 4,800; six deviations are some 125.
+        #expect(kept.allSatisfy { abs($0 - 480) < 125 }, "\(kept)")
+    }
+
+    @Test func theNewest_areDrawnMoreOften() throws {
+        let memory = ReplayMemory(.recent, inputs: 1, capacity: 100)
+        var random = SeededRandom(seed: 1)
+        for i in 0..<250 { memory.insert([Float(i)], target: Float(i), weight: 1, &random) }
+        let drawn = (0..<4000).map { _ in memory.targets[memory.draw(&random)!] }
+        #expect(drawn.allSatisfy { $0 >= 150 })
+        let newer = drawn.filter { $0 >= 200 }.count  // 1/√2 of them
+        #expect(abs(newer - 2828) < 180)
+    }
+
+    /// However badly the others do, the vote is not much worse than the best: within what the theorem allows, and ln 2.
+    @Test func theVote_followsTheBestExpert() throws {
+        var vote = ClassVote(experts: 3)
+        var random = TestRandom(seed: 31)
+        var (best, own) = (0.0, 0.0)
+        for i in 0..<3000 {
+            let label = Int.random(in: 0..<2, using: &random)
+            let good = i < 1500 ? 0 : 2  // which one changes half way
+            let opinions: [Float] = (0..<3).flatMap { e -> [Float] in
+                let p: Float = e == good ? 0.9 : .random(in: 0.05...0.95, using: &random)
+                return label == 0 ? [p, 1 - p] : [1 - p, p]
+            }
+            var answer: [Float] = [0, 0]
+            vote.decide(opinions, stride: 2, classes: 2, into: &answer)
+            #expect(abs(answer[0] + answer[1] - 1) < 1e-5)
+            vote.learn(label, classes: 2)
+            best -= log(0.9)
+            own -= log(Double(answer[label]))
+        }
+        #expect(own < best + 60, "of some 2,000 for a coin")
+    }
+}
