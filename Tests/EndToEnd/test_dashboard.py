@@ -16,7 +16,7 @@ from pathlib import Path
 from browser import Browser
 from server import Server, eventually, fixture
 
-VIEWS = ("figures", "loss", "metrics", "network", "layers", "space", "stream", "model")
+VIEWS = ("figures", "loss", "metrics", "race", "network", "layers", "space", "stream", "model")
 
 
 class Stream:
@@ -100,7 +100,7 @@ class DashboardTest(unittest.TestCase):
             page.box("#" + view)
             page.until("document.querySelector('#%s').innerText.length > 30 && !document.querySelector('#%s').hidden"
                        % (view, view), "%s is shown" % view)
-        for view in ("loss", "metrics", "network", "layers", "space", "stream"):
+        for view in ("loss", "metrics", "race", "network", "layers", "space", "stream"):
             page.box("#%s canvas" % view)
             page.until(
                 "(() => { const c = [...document.querySelectorAll('#%s canvas')].find((c) => c.width > 1);"
@@ -125,11 +125,79 @@ class DashboardTest(unittest.TestCase):
             self.stream(server, name)
             page = self.page(server)
             eventually(lambda: server.model()["step"] > 200, "the stream is learned")
+            raced = "committee" in server.model()  # whoever sets the layers gets that network alone
+            self.assertEqual(raced, not options)
             for view in VIEWS:
+                if view == "race" and not raced:
+                    hidden = "document.querySelector('%s').hidden"
+                    self.assertTrue(page.evaluate(hidden % "#race"))
+                    self.assertTrue(page.evaluate(hidden % "[data-view=race]"))
+                    self.assertTrue(page.evaluate(hidden % "#network .whose"))
+                    continue
                 page.box("#" + view)
                 page.until("document.querySelector('#%s').innerText.length > 30" % view, "%s is shown" % view)
             self.shoot(page, name.split(".")[0])
             self.assertEqual(page.complaints, [])
+
+    def test_race_shows_the_experts_whose_weights_move(self):
+        server = self.serve()
+        self.stream(server)
+        page = self.page(server)
+        eventually(lambda: server.model()["step"] > 200, "the stream is learned")
+        page.box("#race")
+        page.until("document.querySelectorAll('#race li').length > 0", "the experts are listed")
+        told = sorted(vote["name"] for vote in server.model()["committee"])
+        row = "[...document.querySelectorAll('#race li')]"
+        names = row + ".map((li) => li.querySelector('.expert span').title)"
+        shares = row + ".map((li) => [li.querySelector('.expert span').title," \
+            " parseFloat(li.querySelector('.share').textContent)]).sort()"  # by name: the order may change as well
+        self.assertEqual(sorted(page.evaluate(names)), told)
+        first = page.evaluate(shares)
+        self.assertAlmostEqual(sum(share for _, share in first), 100, delta=0.05 * len(told) + 0.01)  # each is rounded to a tenth
+        for badge in ("leads", "drawn below"):
+            self.assertEqual(page.evaluate(
+                row + ".filter((li) => li.innerText.includes('%s')).length" % badge), 1, badge)
+        page.until("JSON.stringify(%s) !== JSON.stringify(%s)" % (shares, json.dumps(first)), "the shares move")
+        page.until("document.querySelector('#race canvas').ariaLabel?.startsWith('Between')", "the curves are drawn")
+        page.until("/points since/.test(document.querySelector('#race .panel-foot').innerText)",
+                   "their history is told")
+        cut = row + ".filter((li) => { const s = li.querySelector('.expert span');" \
+            " return s.scrollWidth > li.clientWidth || s.getBoundingClientRect().right > innerWidth; }).length"
+        for width in (1600, 380):
+            page.view(width=width)
+            page.box("#race")
+            self.assertEqual(page.evaluate(cut), 0, "names are cut at %d" % width)
+        # Whose network is drawn: the network that the list marks.
+        page.view()
+        page.box("#network")
+        page.until("document.querySelector('#network .whose').title ===" + names + "[" + row
+                   + ".findIndex((li) => li.innerText.includes('drawn below'))]", "the network drawn is named")
+        self.assertEqual(page.complaints, [])
+
+    def test_a_change_of_the_stream_is_told_and_marked(self):
+        server = self.serve()
+        page = self.page(server)
+        header, *samples = fixture("breast_cancer.csv").splitlines(keepends=True)
+        features, labels = zip(*(line.rsplit(b",", 1) for line in samples))
+        # Labels of other samples: errors rise and stay, while a mere exchange of the classes is learned within dozens.
+        senseless = [b",".join(pair) for pair in zip(features, labels[300:] + labels[:300])]
+        feed = socket.create_connection((server.host, server.port))
+        self.addCleanup(feed.close)
+        feed.sendall(header + b"".join(samples) * 3)
+        eventually(lambda: server.model()["step"] == 3 * len(samples), "the stream is learned")
+        self.assertNotIn("drift", server.model())
+        self.learning(page)
+        self.assertTrue(page.evaluate("document.querySelector('#notice').hidden"))
+        feed.sendall(b"".join(senseless))
+        eventually(lambda: "drift" in server.model(), "the change is noticed")
+        eventually(lambda: server.model()["step"] == 4 * len(samples), "all is learned")
+        said = "at sample {:,}".format(server.model()["drift"]["step"])
+        page.until("document.querySelector('#notice').innerText.includes('%s')" % said, "the notice tells it")
+        page.box("#loss")
+        page.until("document.querySelector('#loss canvas').ariaLabel.includes('%s')" % said, "the chart has its mark")
+        page.box("#model")
+        page.until("document.querySelector('#model').innerText.includes('%s')" % said, "the facts have it")
+        self.assertEqual(page.complaints, [])
 
     def test_nothing_learned_yet_says_what_to_do(self):
         server = self.serve()

@@ -12,6 +12,7 @@ import { StatusBar } from "./status.js";
 import { FiguresView } from "./figures.js";
 import { LossView } from "./loss.js";
 import { MetricsView } from "./metrics.js";
+import { RaceView } from "./race.js";
 import { NetworkView } from "./network.js";
 import { LayersView } from "./layers.js";
 import { SpaceView } from "./space.js";
@@ -19,7 +20,7 @@ import { TrafficView } from "./traffic.js";
 import { ModelView } from "./model.js";
 
 const kinds = [
-    FiguresView, LossView, MetricsView, NetworkView, LayersView, SpaceView, TrafficView, ModelView,
+    FiguresView, LossView, MetricsView, RaceView, NetworkView, LayersView, SpaceView, TrafficView, ModelView,
 ];
 const tickEvery = 250;  // ms
 
@@ -111,7 +112,8 @@ class App {
         const hasBegun = this.state.step > 0;
         this.empty.draw(this.state);
         for (const view of this.views) {
-            view.panel.section.hidden = !hasBegun && !(view instanceof TrafficView && this.empty.hasLines(this.state));
+            view.panel.section.hidden = view.isAbsent === true
+                || (!hasBegun && !(view instanceof TrafficView && this.empty.hasLines(this.state)));
             if (!view.isDirty || !view.isOnScreen || view.panel.section.hidden) continue;
             view.isDirty = false;
             view.update(now);

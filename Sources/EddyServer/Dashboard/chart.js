@@ -27,6 +27,7 @@ const solid = [];
 
 export class Chart {
     levels = [];  // constant lines: { value, label, color, dash }
+    marks = [];  // moments, upright lines at values of x: { value, label, color }
     zoom = null;  // [from, to] where the reader looks closer
     extent = null;  // [from, to] of all there is, where the data hold only a part of it
     at = -1;  // index of the point under the cursor
@@ -113,6 +114,7 @@ export class Chart {
             else this.line(style, x, values, first, last);
         });
         context.restore();
+        this.drawMarks(from, to);
         this.drawLevels(low, high);
         this.drawCursor(first, last);
     }
@@ -297,6 +299,23 @@ export class Chart {
             rule(context, box.left, level, box.right, level, ink, 1.5);
             context.setLineDash(solid);
             if (words) label(context, words, box.right - 2, level < 40 ? level + 16 : level - 7, ink);
+        }
+    }
+
+    drawMarks(from, to) {
+        const { context, box } = this;
+        const shown = this.marks.filter(({ value }) => value >= from && value <= to);
+        context.setLineDash([2, 3]);
+        for (const { value, color: ink } of shown) {
+            const px = Math.round(this.px(value)) + 0.5;
+            rule(context, px, box.top, px, box.bottom, ink, 1.5);
+        }
+        context.setLineDash(solid);
+        for (const { value, label: words, color: ink } of shown) {
+            if (!words) continue;
+            const px = this.px(value);
+            const wide = context.measureText(words).width;
+            label(context, words, px - 6 - wide < box.left ? px + 6 + wide : px - 6, box.bottom - 8, ink);
         }
     }
 

@@ -6,6 +6,7 @@
 
 import { Chart } from "./chart.js";
 import { make, number, put, several, whole } from "./format.js";
+import { leadingNetwork, tellWhose } from "./committee.js";
 import { bounds, verdict, warning } from "./health.js";
 import { HeatMap, signedLegend } from "./heatmap.js";
 import { HistogramStrip } from "./histogram-strip.js";
@@ -16,11 +17,13 @@ import { Poll } from "./poll.js";
 import { Sheet } from "./sheet.js";
 
 const inks = 6;
+const kept = 8;  // networks whose past is remembered
 const dashes = [[], [8, 4], [2, 3]];  // a seventh layer has the first one's colour, dashed
 
 export class LayersView {
     rows = [];
-    shape = "";
+    courses = new Map();  // what is remembered of each network that led: { history, spreads }
+    course = null;  // that of the network in view
     sheet = new Sheet();
 
     constructor(app) {
@@ -41,7 +44,8 @@ export class LayersView {
         ]);
         this.legend = make("ul", "legend note");
         this.list = make("ol", "layer-list");
-        this.panel.body.append(make("div", "halves", this.norms.root, this.ratios.root), this.legend, this.list,
+        this.whose = make("p", "note whose");
+        this.panel.body.append(this.whose, make("div", "halves", this.norms.root, this.ratios.root), this.legend, this.list,
             signedLegend("the stronger the colour, the larger within its map. A row is a unit, a column an input."));
         this.maps = new Poll(app, { every: 1000, rate: 8_000 });
     }
@@ -71,22 +75,35 @@ export class LayersView {
 
     message(message) {
         if (message.type !== "layers" || !message.layers.length) return;
-        const shape = JSON.stringify(message.layers.map((layer) => [layer.shape, layer.activation]));
-        if (shape !== this.shape) this.begin(shape, message.layers);
-        this.history.add(message.step,
+        const { history, spreads } = this.courseOf(message) ?? this.open(message);
+        history.add(message.step,
             [...message.layers.map(({ gradientNorm }) => gradientNorm),
             ...message.layers.map(({ updateRatio }) => updateRatio)]);
         message.layers.forEach(({ weights, gradients }, index) => {
-            this.spreads[index].weights.add(message.step, weights);
-            this.spreads[index].gradients.add(message.step, gradients);
+            spreads[index].weights.add(message.step, weights);
+            spreads[index].gradients.add(message.step, gradients);
         });
     }
 
-    /** Another network: a new class widens the last layer, and a new head changes everything. */
-    begin(shape, layers) {
-        this.shape = shape;
-        this.history = new NormHistory(2 * layers.length);
-        this.spreads = layers.map(() => ({ weights: new HistogramHistory(), gradients: new HistogramHistory("log") }));
+    courseOf(message) { return this.courses.get(identity(message)); }
+
+    /** Another network: one that takes the lead, or the same with other outputs. Of many, the first is forgotten. */
+    open(message) {
+        const { layers } = message;
+        if (this.courses.size === kept) this.courses.delete(this.courses.keys().next().value);
+        const course = {
+            history: new NormHistory(2 * layers.length),
+            spreads: layers.map(() => ({ weights: new HistogramHistory(), gradients: new HistogramHistory("log") })),
+        };
+        this.courses.set(identity(message), course);
+        return course;
+    }
+
+    get history() { return this.course?.history; }
+
+    /** Shows another network. */
+    begin(course, layers) {
+        this.course = course;
         const names = layers.map(({ shape: [inputs, outputs] }, index) =>
             `${index + 1}. ${whole(inputs)} → ${whole(outputs)} ${this.activation(layers, index)}`);
         const style = (index) =>
@@ -151,12 +168,16 @@ export class LayersView {
 
     update() {
         const message = this.app.latest.layers;
-        const isEmpty = !message?.layers.length || !this.history;
+        const course = message && this.courseOf(message);
+        const isEmpty = !message?.layers.length || !course;
         this.panel.setEmpty(isEmpty
             ? "No layer has learned yet. Send labelled samples, and every layer's gradients are followed here." : null);
         if (isEmpty) return this.panel.setWarning(null);
         this.panel.setWarning(warning(message));
-        if (!this.app.paused) this.lay();
+        tellWhose(this.whose, this.app);
+        const isOther = course !== this.course;
+        if (isOther) this.begin(course, message.layers);
+        if (isOther || !this.app.paused) this.lay();
         for (const { chart, canvas, title } of [this.norms, this.ratios]) {
             chart.draw();
             canvas.ariaLabel = `${title} of ${several(this.rows.length, "layer")} to step ${whole(message.step)}. `
@@ -166,7 +187,8 @@ export class LayersView {
         message.layers.forEach((layer, index) => this.showLayer(this.rows[index], layer, message.layers, index));
         const { span, length } = this.history;
         const each = span > 1 ? `, each of ${span} messages: lowest, mean and highest` : "";
-        this.panel.setNote(`${several(length, "point")} since this page was opened${each}`);
+        const lead = this.whose.hidden ? "" : ", while this network led";
+        this.panel.setNote(`${several(length, "point")} since this page was opened${lead}${each}`);
     }
 
     /** Hands the history to the charts. */
@@ -188,8 +210,8 @@ export class LayersView {
         row.word.title = `${judged.reason} ${judged.remedy}`.trim();
         [layer.gradientNorm, layer.updateRatio,
             layer.weightNorm].forEach((value, at) => put(row.figures[at][1], number(value)));
-        row.weights.draw(this.spreads[index].weights, "No histogram came yet.");
-        row.gradients.draw(this.spreads[index].gradients, "Not sent for networks of more than 50,000 parameters.");
+        row.weights.draw(this.course.spreads[index].weights, "No histogram came yet.");
+        row.gradients.draw(this.course.spreads[index].gradients, "Not sent for networks of more than 50,000 parameters.");
         const known = this.maps.answer?.layers?.[index];
         if (known && known.shape.join() === layer.shape.join()) row.map.set(weightMap(known, index));
         row.map.draw();
@@ -242,4 +264,10 @@ export class LayersView {
             ]),
         ]);
     }
+}
+
+/** What tells one network from another: its name in the committee, and its shape. */
+function identity({ layers, committee }) {
+    const shapes = layers.map(({ shape, activation }) => [shape, activation]);
+    return JSON.stringify([leadingNetwork(committee)?.name, shapes]);
 }

@@ -11,6 +11,7 @@ import { LossHistory } from "./history.js";
 import { createPanel } from "./panel.js";
 import { lowerBound, rounded } from "./scales.js";
 
+const rememberedChanges = 50;
 const zoomWait = 120;  // ms that a zoom has to rest before the server is asked
 const series = [
     { name: "lowest to highest", color: "envelope", kind: "band" },
@@ -29,6 +30,7 @@ export class LossView {
     detail = null;  // history of the zoomed range
     frozen = null;  // copy of the whole while paused
     waiting = [];  // live messages since the server was asked
+    changes = [];  // steps of drift alarms: the last before this page, and those since
     missed = 0;  // windows that were merged because this page was slow
     turn = 0;
 
@@ -67,6 +69,7 @@ export class LossView {
         });
         this.chart.zoom = zoomFrom(url.get("loss.zoom"));
         if (this.chart.zoom) this.zoomed(this.chart.zoom);
+        if (app.model) this.takeChange(app.model);
         this.load();
     }
 
@@ -93,12 +96,19 @@ export class LossView {
 
     message(message) {
         if (message.type === "model") {  // said again on every new connection: what was missed is in the history
+            this.takeChange(message);
             if (this.hasLoaded) this.load();
         } else if (message.type === "loss") {
             if (this.app.paused) this.freeze();
             this.missed += message.missed ?? 0;
             if (this.isLoading) this.waiting.push(message);
             this.whole.append(message);
+        }
+    }
+
+    takeChange({ drift }) {
+        if (drift && drift.step !== this.changes.at(-1)) {
+            this.changes = [...this.changes.slice(1 - rememberedChanges), drift.step];
         }
     }
 
@@ -182,6 +192,7 @@ export class LossView {
         chart.set({ length: shown.length, x: shown.x, y: [[min, max], mean, this.runningMean, this.smooth] });
         const word = isRegression ? "label variance" : "label entropy";
         chart.levels = [{ value: baseline, label: `baseline ${number(baseline)} (${word})`, color: "baseline" }];
+        chart.marks = this.marks(all);
         this.axis(baseline, from, to);
         chart.draw();
         this.words(baseline, to - from);
@@ -216,6 +227,14 @@ export class LossView {
         if (this.scale === "log" && least < floor) this.beyond = `lowest ${number(least)}`;
     }
 
+    /** Where the stream changed; the newest in words. By time, when the row with that step ended. */
+    marks({ length, rows: { step, time } }) {
+        return this.changes.filter((change) => change <= step[length - 1]).map((change, index, { length: count }) => ({
+            value: this.by === "time" ? time[lowerBound(step, change, 0, length)] : change, color: "quiet",
+            label: index === count - 1 ? `the stream changed at sample ${whole(change)}` : "",
+        }));
+    }
+
     words(baseline, width) {
         const pace = -width / 1000 / Math.log(this.smoothing);
         const reach = this.by === "time" ? age(1000 * pace) : several(Math.ceil(pace), "step");
@@ -229,6 +248,7 @@ export class LossView {
         this.plot.ariaLabel = `Loss at step ${whole(this.shown.rows.step[length - 1])}: `
             + `smoothed ${number(this.smooth[length - 1])}, `
             + `mean since the start ${number(this.runningMean[length - 1])}, baseline ${number(baseline)}. `
+            + (this.chart.marks.length ? `The stream changed at sample ${whole(this.changes.at(-1))}. ` : "")
             + "Arrows read points, plus and minus zoom, zero shows all.";
     }
 

@@ -1,6 +1,7 @@
 // What the model is: everything that was found out or given, and where it can be followed.
 
-import { finite, make, rebuild, whole } from "./format.js";
+import { leadingNetwork, votes } from "./committee.js";
+import { finite, make, rebuild, several, whole } from "./format.js";
 import { createPanel } from "./panel.js";
 
 export class ModelView {
@@ -23,7 +24,11 @@ export class ModelView {
     facts(write = whole) {
         const { model, state } = this.app;
         if (!model) return {};
-        const { task, classes, inputs, label, layers, scaling, parameters, loss, optimizer, seed, feed } = model;
+        const { task, classes, inputs, label, scaling, parameters, loss, optimizer, seed, feed } = model;
+        const { drift, collisions } = model;
+        const layers = this.app.latest.layers?.layers ?? model.layers;
+        const committee = votes(this.app);
+        const leader = leadingNetwork(committee);  // of whom layers and parameters are; its name tells the optimizer
         const unknown = "not known yet";
         const units = ({ shape, activation }) => `${whole(shape[1])} ${activation}`;
         const listed = (names) => `${names.length}: ${names.slice(0, 8).join(", ")}`
@@ -34,12 +39,16 @@ export class ModelView {
             Inputs: inputs ? listed(inputs) : unknown,
             Classes: classes?.length && !state.isRegression ? listed(classes) : null,
             Label: label,
+            Committee: committee && `${whole(committee.length)} experts, see Race`,
+            "Leading network": leader?.name,
             Layers: layers?.length ? [layers[0].shape[0], ...layers.map(units)].join(" → ") : unknown,
             Parameters: finite(parameters) ? write(parameters) : null,
             Hash: model.parameterHash,
             Loss: loss,
-            Optimizer: optimizer,
+            Optimizer: leader ? null : optimizer,
             Scaling: scaling ? "inputs standardised online" : "none",
+            Drift: drift && `${several(drift.alarms, "change")} of the stream, the last at sample ${write(drift.step)}`,
+            Collisions: collisions ? `${several(collisions, "term")} sharing an input with another` : null,
             Seed: seed,
             Feed: feed ? `${feed.host}:${feed.port}` : null,
         };

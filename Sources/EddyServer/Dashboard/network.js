@@ -5,6 +5,7 @@
 // second, less often where the answer is large, and slower while somebody reads the side panel; a chosen sample is
 // asked for again too, since the weights under it go on moving. Pause stops all of it.
 
+import { tellWhose, votes } from "./committee.js";
 import { createPanel } from "./panel.js";
 import { Diagram, widest } from "./diagram.js";
 import { Explanation, modes } from "./explanation.js";
@@ -54,10 +55,11 @@ export class NetworkView {
         this.says = make("p", "sample-line");
         this.says.ariaLive = "off";
         this.key = make("div", "");
+        this.whose = make("p", "note whose");
         this.wide = make("p", "note");
         this.stage = make("div", "stage", make("div", "", this.diagram.root, this.maps.root), this.inspector.root);
         this.panel.tools.append(this.modeSwitch(), this.choice.root);
-        this.panel.body.append(this.choice.drawer, this.says, this.stage, this.wide, this.key);
+        this.panel.body.append(this.choice.drawer, this.whose, this.says, this.stage, this.wide, this.key);
     }
 
     modeSwitch() {
@@ -141,6 +143,7 @@ export class NetworkView {
             ? "Nothing has been learned yet. Send labelled samples, and the newest one is drawn here on its way "
             + "through the network." : null);
         if (isEmpty) return;
+        tellWhose(this.whose, this.app);
         this.choice.follow(answer, this.app.latest.stream?.largestLosses, this.app.model?.classes);
         const { objection } = this.explained;
         const stays = seen ? " What is shown is the sample before." : "";
@@ -182,10 +185,15 @@ export class NetworkView {
         const label = sample.label === null ? ", no label"
             : `, label ${typeof sample.label === "number" ? number(sample.label) : sample.label}`;
         const said = typeof prediction === "number" ? number(prediction) : prediction;
-        const guess = `: predicted ${said}${probability === null ? "" : ` with ${percent(probability)}`}`;
+        // The answer is the vote of all; the loss, like the drawing, is the leading network's own.
+        const isVote = votes(this.app) !== null;
+        const certainty = probability === null ? "" : ` with ${percent(probability)}`;
+        const guess = `: ${isVote ? "the vote " : ""}predicted ${said}${certainty}`;
         const verdict = sample.label === null || !seen.isClassifier ? "" : isRight ? " ✓" : " ✕ wrong";
-        const cost = loss === null ? "" : seen.isClassifier ? `; loss ${number(loss)} nats = ${number(bits)} bits`
-            : `; ${lossName} loss ${number(loss)}`;
+        const whose = isVote ? "the network's " : "";
+        const cost = loss === null ? ""
+            : seen.isClassifier ? `; ${whose}loss ${number(loss)} nats = ${number(bits)} bits`
+            : `; ${whose}${lossName} loss ${number(loss)}`;
         put(this.says, who + label + guess + verdict + cost);
     }
 

@@ -8,15 +8,22 @@ export class LearnerState {
     model = null;
     latest = { loss: null, layers: null, stream: null };
     learnedAt = 0;  // when a loss with samples last came, ms of performance.now()
+    changedAt = 0;  // when a drift alarm last came, likewise; not one from before this page
 
     /** Takes a message; true when it comes from another learner than the last, whose state is then forgotten. */
     receive(message, now = performance.now()) {
         const isOther = this.isOther(message);
         if (isOther) Object.assign(this, new LearnerState());
-        if (message.type === "model") this.model = message;
+        if (message.type === "model") this.takeModel(message, now);
         else this.latest = { ...this.latest, [message.type]: message };
         if (message.type === "loss" && message.count > 0) this.learnedAt = now;
         return isOther;
+    }
+
+    takeModel(model, now) {
+        const known = this.model && (this.model.drift?.alarms ?? 0);
+        if (known !== null && model.drift?.alarms > known) this.changedAt = now;
+        this.model = model;
     }
 
     /** Another start time, or steps that run backwards. */

@@ -5,6 +5,7 @@
 import { age, element, make, put, several, whole } from "./format.js";
 import { theme } from "./theme.js";
 
+const changeTold = 60_000;  // ms that the notice tells of a change of the stream
 const themeMarks = { system: "◐ System", light: "○ Light", dark: "● Dark" };
 
 export class StatusBar {
@@ -48,7 +49,7 @@ export class StatusBar {
 
     /** Marks the view that reaches up to the head. */
     markView(edge) {
-        const buttons = [...element("views").children];
+        const buttons = [...element("views").children].filter(({ hidden }) => !hidden);
         const current = buttons.findLast(({ dataset }) => element(dataset.view)?.getBoundingClientRect().top < edge);
         for (const button of buttons) {
             const now = String(button === current);
@@ -72,8 +73,10 @@ export class StatusBar {
         put(element("pause"), frozen ? "Resume" : "Pause");
 
         element("views").hidden = !live.step;
-        element("notice").hidden = !stale && !frozen;
-        element("notice").dataset.kind = stale ? "stale" : "paused";
+        for (const button of element("views").children) button.hidden = element(button.dataset.view)?.hidden ?? true;
+        const changed = live.changedAt > 0 && now - live.changedAt < changeTold;
+        element("notice").hidden = !stale && !frozen && !changed;
+        element("notice").dataset.kind = stale ? "stale" : frozen ? "paused" : "changed";
         element("retry").hidden = !stale || connection.needsToken || connection.isOpen;
         element("token-form").hidden = !connection.needsToken;
         if (connection.needsToken) {
@@ -91,6 +94,11 @@ export class StatusBar {
             const since = live.step - frozen.step;
             put(element("notice-text"), `The view is paused at step ${whole(frozen.step)}; learning goes on.`);
             put(element("notice-detail"), since > 0 ? `${several(since, "step")} since.` : "");
+        } else if (changed) {
+            const { drift: { alarms, step }, committee } = live.model;
+            put(element("notice-text"), `The stream changed at sample ${whole(step)}.`);
+            put(element("notice-detail"), `${committee ? "Older samples are no longer replayed. " : ""}`
+                + `${several(alarms, "change")} so far.`);
         }
     }
 }
