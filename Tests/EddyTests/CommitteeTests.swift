@@ -216,7 +216,79 @@ func motley(count: Int, seed: UInt64, isRegression: Bool = false) throws -> Samp
         #expect(steps.errors[1000...].reduce(0, +) < 250)
     }
 
+    /// More words than are centred, and than replay is kept for.
+    @Test func aLoadedCommitteeOfManyWords_goesOnToTheBit() throws {
+        var stream = SampleChunk(inputs: 1)
+        var random = TestRandom(seed: 51)
+        for _ in 0..<400 {
+            let word = Int.random(in: 0..<300, using: &random)
+            try stream.append(
+                Sample([.random(in: 0...1, using: &random)], label: .text("\(word % 3)"), terms: [Term("w=\(word)")]))
+        }
+        let whole = try Learner()
+        let expected = whole.learn(stream)
+        #expect(whole.network!.inputs > 128 && whole.head!.committee.racers[0].rehearsal.replays == 1)
+        let first = try Learner()
+        _ = first.learn(stream[0..<350])
+        let second = try ModelFile.decode(try ModelFile.encode(first, schema: nil)).0
+        #expect(second.learn(stream[350..<400]).losses == Array(expected.losses[350...]))
+        #expect(try state(second) == state(whole))
+    }
+
+    @Test func oneLineOfWords_makesNoVastNetwork() throws {
+        var stream = SampleChunk(inputs: 0)
+        try stream.append(Sample([], label: 1, terms: (0..<20_000).map { Term("word \($0)") }))
+        let learner = try Learner()
+        #expect(learner.learn(stream).learned == 1)
+        #expect(learner.network!.inputs == FeatureEncoder.limit)
+        #expect(learner.encoder!.names.count == FeatureEncoder.limit && learner.encoder!.collisions > 10_000)
+    }
+
+    @Test(arguments: [Profile.best, .fast])
+    func aFeatureGivenTwice_whoseSumOverflows_leavesEverythingFinite(profile: Profile) throws {
+        var configuration = Configuration()
+        configuration.profile = profile
+        let learner = try Learner(configuration)
+        for i in 0..<50 {
+            let huge = i % 10 == 3 ? [Term("a", 3e38), Term("a", 3e38)] : [Term("a", 1)]
+            _ = learner.learn(try SampleChunk([Sample([], label: .number(Float(i % 2)), terms: huge)]))
+        }
+        #expect(learner.scaler!.means.allSatisfy { $0.isFinite } && learner.scaler!.squares.allSatisfy { $0.isFinite })
+    }
+
+    // MARK: Damaged files
+
+    /// Figures that cannot be, with a checksum that is right.
+    @Test(arguments: [
+        (#""leader":"#, #""leader":9"#), (#""experts":8"#, #""experts":9"#), (#""columns":4"#, #""columns":7"#),
+        (#""forgetting":0.9995"#, #""forgetting":9.9995"#),
+    ])
+    func aModelThatCannotBe_isRefused(what: String, by other: String) throws {
+        let learner = try Learner()
+        _ = learner.learn(try samples("iris"))
+        var bytes = try ModelFile.encode(learner, schema: nil)
+        let place = try #require(bytes.indices.first { bytes[$0...].starts(with: what.utf8) }, "\(what)")
+        bytes.replaceSubrange(place..<place + other.utf8.count, with: other.utf8)
+        bytes.removeLast(8)
+        withUnsafeBytes(of: ModelFile.checksum(bytes[...]).littleEndian) { bytes.append(contentsOf: $0) }
+        #expect(throws: ModelFileError.self) { try ModelFile.decode(bytes) }
+    }
+
     // MARK: Experts
+
+    @Test func whatIsMissing_isAsNearAsCanBe() throws {
+        var neighbours = NearestNeighbours(inputs: 2, capacity: 16)
+        for (i, x) in [[0, Float.nan], [5, 0], [0.5, 9]].enumerated() {
+            neighbours.insert(x, target: Float(i), at: i)
+        }
+        for kernels in Kernels.available {
+            neighbours.kernels = kernels
+            neighbours.find([0.1, .nan], factors: [1, 1])
+            #expect(neighbours.ofLong.places[..<neighbours.ofLong.count] == [0, 2, 1], "\(kernels)")
+            neighbours.find([0.5, 9], factors: [1, 1])
+            #expect(neighbours.ofShort.places[..<neighbours.ofShort.count] == [2, 0, 1], "\(kernels)")
+        }
+    }
 
     @Test func neighbours_areTheNearest() throws {
         var random = TestRandom(seed: 21)

@@ -7,7 +7,7 @@
 //
 // The robust form, a committee's, lets no value move the moments by more than five deviations, and cuts scaled features
 // at four: a thousandfold outlier then costs one odd sample, and not the scale of the next ten thousand. A change of
-// scale in earnest still gets through, by some percent a sample.
+// scale in earnest still gets through, by some percent a sample. The first twenty samples are believed as they are.
 //
 // Terms beyond a number (FeatureEncoder) are not centred, only divided by the root of their mean square where they are
 // present, so that one that is absent stays 0.

@@ -198,9 +198,9 @@ extension Committee {
     /// The same committee for samples with more features, which were 0 so far.
     mutating func widen(to inputs: Int) throws(ArchitectureError) {
         var wider = self
+        // What is replayed depends on the width alone, so that a loaded committee is the one that was saved.
         for (i, plan) in Committee.plans(inputs: inputs).enumerated() where !isAlone {
-            wider.racers[i] = Racer(
-                name: plan.name, network: racers[i].network, rehearsal: plan.rehearsal)
+            wider.racers[i] = Racer(name: plan.name, network: racers[i].network, rehearsal: plan.rehearsal)
         }
         for i in racers.indices { wider.racers[i].network = try racers[i].network.widened(to: inputs) }
         wider.others?.widen(to: inputs, racers: racers.count)

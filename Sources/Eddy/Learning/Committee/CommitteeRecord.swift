@@ -50,9 +50,8 @@ extension Committee {
 
     /// A committee of its own.
     ///
-    /// - Throws: ``ArchitectureError`` where the record cannot be one of such a configuration's.
-    ///
     /// - Parameter classes: how many are known.
+    /// - Throws: ``ArchitectureError`` where the record cannot be one of such a configuration's.
     init(
         _ record: CommitteeRecord, task: LearningTask, classes: Int, _ configuration: Configuration
     ) throws(ArchitectureError) {
