@@ -8,13 +8,13 @@ import Testing
 @testable import Eddy
 
 /// A stream of everything at once: numbers, gaps, words, weights, late classes, samples without a label.
-func motley(count: Int, seed: UInt64, isRegression: Bool = false) throws -> SampleChunk {
+func motley(count: Int, seed: UInt64, isRegression: Bool = false, words wordCount: Int = 60) throws -> SampleChunk {
     var chunk = SampleChunk(inputs: 3)
     var random = TestRandom(seed: seed)
-    let words = (0..<60).map { "word=\($0)" }
+    let words = (0..<wordCount).map { "word=\($0)" }
     for i in 0..<count {
         var x: [Float] = (0..<3).map { _ in .random(in: -2...2, using: &random) }
-        let word = Int.random(in: 0..<min(60, 2 + i / 4), using: &random)
+        let word = Int.random(in: 0..<min(wordCount, 2 + i / 4 * (wordCount / 60)), using: &random)
         let target = x[0] * 3 + (word % 2 == 0 ? 4 : -1) + x[1] * x[2]
         if random.oneIn(9) { x[Int.random(in: 0..<3, using: &random)] = .nan }
         if random.oneIn(50) { x[1] = 1e20 }
@@ -27,6 +27,13 @@ func motley(count: Int, seed: UInt64, isRegression: Bool = false) throws -> Samp
                 terms: [Term(words[word]), Term("height", Float(i % 3))]))
     }
     return chunk
+}
+
+extension [Float] {
+    /// These numbers as a whole row.
+    func asRow<Result>(_ body: (SampleRow) -> Result) -> Result {
+        withUnsafeBufferPointer { body(SampleRow(values: $0.baseAddress!, places: nil, count: count)) }
+    }
 }
 
 @Suite struct CommitteeTests {
@@ -200,50 +207,6 @@ func motley(count: Int, seed: UInt64, isRegression: Bool = false) throws -> Samp
         #expect(learner.metrics.accuracy > plain.metrics.accuracy + 0.05)
     }
 
-    @Test func moreTermsThanThereIsRoomFor_share() throws {
-        var stream = SampleChunk(inputs: 0)
-        for i in 0..<6000 {
-            try stream.append(
-                Sample([], label: .number(Float(i % 2)), terms: [Term("id=\(i)"), Term(i % 2 == 0 ? "even" : "odd")]))
-        }
-        var configuration = Configuration()
-        configuration.profile = .fast
-        let learner = try Learner(configuration)
-        let steps = learner.learn(stream)
-        #expect(steps.rejections.isEmpty)
-        #expect(learner.encoder!.collisions > 1000)
-        #expect(learner.network!.inputs <= FeatureEncoder.limit * 3 / 2 + 16)
-        #expect(steps.errors[1000...].reduce(0, +) < 250)
-    }
-
-    /// More words than are centred, and than replay is kept for.
-    @Test func aLoadedCommitteeOfManyWords_goesOnToTheBit() throws {
-        var stream = SampleChunk(inputs: 1)
-        var random = TestRandom(seed: 51)
-        for _ in 0..<400 {
-            let word = Int.random(in: 0..<300, using: &random)
-            try stream.append(
-                Sample([.random(in: 0...1, using: &random)], label: .text("\(word % 3)"), terms: [Term("w=\(word)")]))
-        }
-        let whole = try Learner()
-        let expected = whole.learn(stream)
-        #expect(whole.network!.inputs > 128 && whole.head!.committee.racers[0].rehearsal.replays == 1)
-        let first = try Learner()
-        _ = first.learn(stream[0..<350])
-        let second = try ModelFile.decode(try ModelFile.encode(first, schema: nil)).0
-        #expect(second.learn(stream[350..<400]).losses == Array(expected.losses[350...]))
-        #expect(try state(second) == state(whole))
-    }
-
-    @Test func oneLineOfWords_makesNoVastNetwork() throws {
-        var stream = SampleChunk(inputs: 0)
-        try stream.append(Sample([], label: 1, terms: (0..<20_000).map { Term("word \($0)") }))
-        let learner = try Learner()
-        #expect(learner.learn(stream).learned == 1)
-        #expect(learner.network!.inputs == FeatureEncoder.limit)
-        #expect(learner.encoder!.names.count == FeatureEncoder.limit && learner.encoder!.collisions > 10_000)
-    }
-
     @Test(arguments: [Profile.best, .fast])
     func aFeatureGivenTwice_whoseSumOverflows_leavesEverythingFinite(profile: Profile) throws {
         var configuration = Configuration()
@@ -331,7 +294,7 @@ func motley(count: Int, seed: UInt64, isRegression: Bool = false) throws -> Samp
             scaler.update(x)
             scaler.factors(into: &factors)
             var z: [Float] = [0, 0, 0]
-            scaler.scale(x, factors: factors, into: &z)
+            x.asRow { scaler.scale($0, factors: factors, into: &z) }
             let scale = factors.withUnsafeBufferPointer { scaler.scale(factors: $0.baseAddress!) }
             squares.take(z, scale)
             if i > 1000 { error = max(error, abs(squares.output(0) - y)) }
@@ -354,7 +317,7 @@ func motley(count: Int, seed: UInt64, isRegression: Bool = false) throws -> Samp
             let memory = ReplayMemory(.reservoir, inputs: 1, capacity: 16)
             for i in 0..<400 {
                 var random = SeededRandom(seed: UInt64(seed), stream: UInt64(i))
-                memory.insert([Float(i)], target: Float(i), weight: 1, &random)
+                _ = [Float(i)].asRow { memory.insert($0, target: Float(i), weight: 1, &random) }
             }
             for place in 0..<memory.count { kept[Int(memory.targets[place]) / 40] += 1 }
         }
@@ -365,7 +328,7 @@ func motley(count: Int, seed: UInt64, isRegression: Bool = false) throws -> Samp
     @Test func theNewest_areDrawnMoreOften() throws {
         let memory = ReplayMemory(.recent, inputs: 1, capacity: 100)
         var random = SeededRandom(seed: 1)
-        for i in 0..<250 { memory.insert([Float(i)], target: Float(i), weight: 1, &random) }
+        for i in 0..<250 { _ = [Float(i)].asRow { memory.insert($0, target: Float(i), weight: 1, &random) } }
         let drawn = (0..<4000).map { _ in memory.targets[memory.draw(&random)!] }
         #expect(drawn.allSatisfy { $0 >= 150 })
         let newer = drawn.filter { $0 >= 200 }.count  // 1/√2 of them

@@ -13,104 +13,70 @@ extension Learner {
     /// - Parameter isPlain: whether the chunk has columns alone, none of them missing.
     func run(_ chunk: SampleChunk, isPlain: Bool, from first: Int, _ steps: inout StepChunk) -> Int {
         let isPlain = isPlain && encoder!.isPlain
-        if !isPlain { makeRoom(for: chunk, first) }
+        let smaller = isPlain ? nil : makeRoom(for: chunk, first)
         let network = head!.network
-        let longest = RunBuffers.longest(network)
-        if buffers == nil || buffers!.serves(network) == false { buffers = RunBuffers(network, count: longest) }
+        if buffers?.serves(network, isSparse: encoder!.isSparse) != true {
+            buffers = RunBuffers(network, isSparse: encoder!.isSparse)
+        }
         let buffers = buffers!
-        let last = min(first + longest, chunk.count)
+        let last = min(first + buffers.count, chunk.count)
         var count = head!.targets(of: chunk.labels, first..<last, into: buffers.targets)
-        let before = isPlain ? nil : encoder
+        if !head!.committee.isAlone {
+            count = upToMultiple(of: DriftWatch.period, min(count, head!.committee.prepareRun()), buffers)
+        }
+        let before = encoder!.mark()
         if !isPlain { count = encode(chunk, first, count, buffers) }
         if !chunk.weights.isEmpty {
             for i in 0..<count { buffers.weights[i] = chunk.weights[first + i] }
         }
         return chunk.features.withUnsafeBufferPointer { features in
-            let rows = isPlain ? features.baseAddress! + first * chunk.inputs : UnsafePointer(buffers.encoded)
+            let inputs = head!.network.inputs
+            let rows: SampleRows =
+                encoder!.isSparse
+                ? .lists(buffers.lists, from: 0)
+                : .whole(
+                    isPlain ? features.baseAddress! + first * chunk.inputs : UnsafePointer(buffers.encoded),
+                    inputs: inputs)
             let done =
                 head!.committee.isAlone
                 ? runNetwork(chunk, rows, isPlain, first, count, buffers, &steps)
                 : runCommittee(chunk, rows, first, count, buffers, &steps)
-            if let before, done < first + count {  // as if the rest had never been seen
-                encoder = before
+            if done == first, let smaller {  // rejected, and so is what it needed
+                (head, encoder, scaler) = (smaller.head, smaller.encoder, smaller.scaler)
+                discoveries = []
+            } else if !isPlain, done < first + count {  // as if the rest had never been seen
+                encoder!.rollBack(to: before)
                 _ = encode(chunk, first, done - first, buffers)
             }
             return done
         }
     }
 
-    // MARK: Inputs
-
-    /// Inputs for what is new in a labelled sample.
-    private func makeRoom(for chunk: SampleChunk, _ index: Int) {
-        guard case let news = roomNeeded(for: chunk, index), news > 0 else { return }
-        let width = encoder!.capacity(with: news)
-        if width > head!.network.inputs {
-            do throws(ArchitectureError) {
-                var wider = head!
-                try wider.committee.widen(to: width)
-                head = wider
-                scaler?.widen(to: width)
-            } catch { return }  // the limit of weights: what is new is passed over
-        }
-        if encoder!.isSparse(with: news), scaler?.isCentring == true {
-            scaler!.stopCentring(from: encoder!.columns)
-            onDiscovery?(
-                "more than \(FeatureEncoder.denseLimit) terms: they are only scaled from sample \(step + 1) on")
-        }
-    }
-
-    /// The inputs that a sample needs beyond those given out, where they ask for another shape; else 0.
-    private func roomNeeded(for chunk: SampleChunk, _ index: Int) -> Int {
-        if case .none = chunk.labels[index] { return 0 }
-        let news = encoder!.news(in: chunk, index)
-        guard news > 0 else { return 0 }
-        let isTurning = encoder!.isSparse(with: news) && scaler?.isCentring == true
-        return encoder!.width + news > head!.network.inputs || isTurning ? news : 0
-    }
-
-    /// Writes samples as the network's inputs, up to one that needs more room; returns how many.
-    private func encode(_ chunk: SampleChunk, _ first: Int, _ count: Int, _ buffers: RunBuffers) -> Int {
-        let inputs = head!.network.inputs
-        let names = expectedSchema?.inputs ?? []
-        buffers.hasGaps = false
-        for i in 0..<count {
-            // What found no room at the beginning of a run finds none here.
-            if i > 0, roomNeeded(for: chunk, first + i) > 0 { return i }
-            let hasGaps = encoder!.encode(
-                chunk, first + i, isLabelled: !buffers.targets[i].isNaN, columnNames: names,
-                into: buffers.encoded + i * inputs, room: inputs)
-            if hasGaps { buffers.hasGaps = true }
-        }
-        return count
-    }
-
     // MARK: One network
 
     private func runNetwork(
-        _ chunk: SampleChunk, _ rows: UnsafePointer<Float>, _ isPlain: Bool, _ first: Int, _ count: Int,
+        _ chunk: SampleChunk, _ rows: SampleRows, _ isPlain: Bool, _ first: Int, _ count: Int,
         _ buffers: RunBuffers, _ steps: inout StepChunk
     ) -> Int {
         let head = head!
-        let (network, inputs) = (head.network, head.network.inputs)
+        let network = head.network
         let scalesTargets = configuration.scaling && head.task == .regression
-        Learner.prepare(
-            rows, count, &scaler, isLabelled: buffers.targets, into: buffers.inputs, stride: network.inputStride,
-            inputs, mayMiss: !isPlain && buffers.hasGaps)
+        scaler?.mark()
+        switch rows {
+        case .whole(let values, _):
+            scaleRows(values, count, buffers, stride: network.inputStride, mayMiss: !isPlain && buffers.hasGaps)
+        case .lists: scaleLists(rows, count, buffers)
+        }
         var targets = head.targets
         if scalesTargets { buffers.scaleTargets(count, by: &targets) }
 
-        let done = network.run(
-            NetworkChunk(
-                count: count, inputs: UnsafePointer(buffers.inputs), targets: UnsafePointer(buffers.targets),
-                weights: chunk.weights.isEmpty ? nil : UnsafePointer(buffers.weights), predictions: buffers.predictions,
-                losses: buffers.losses))
+        let done = network.run(buffers.chunk(count, isWeighted: !chunk.weights.isEmpty))
         if done < count {
             // As if the rest had never been seen: the statistics again, of the samples done.
             scaler?.rollBack()
             targets = head.targets
             for i in 0..<done where !buffers.targets[i].isNaN {
-                scaler?.update(rows + i * inputs)
+                scaler?.update(rows[i])
                 if scalesTargets { targets.update(Double(buffers.values[i])) }
             }
         }
@@ -123,7 +89,7 @@ extension Learner {
 
     /// The same for a committee, which rejects nothing.
     private func runCommittee(
-        _ chunk: SampleChunk, _ rows: UnsafePointer<Float>, _ first: Int, _ count: Int, _ buffers: RunBuffers,
+        _ chunk: SampleChunk, _ rows: SampleRows, _ first: Int, _ count: Int, _ buffers: RunBuffers,
         _ steps: inout StepChunk
     ) -> Int {
         let isRegression = task == .regression
@@ -131,10 +97,9 @@ extension Learner {
             head!.committee.react()
             drift.isPending = false
         }
-        let count = upToMultiple(of: DriftWatch.period, count, buffers)
         let done = head!.committee.run(
             CommitteeChunk(
-                count: count, features: rows, targets: UnsafePointer(buffers.targets),
+                count: count, rows: rows, targets: UnsafePointer(buffers.targets),
                 weights: chunk.weights.isEmpty ? nil : UnsafePointer(buffers.weights),
                 classes: isRegression ? 0 : max(2, classes.count), predictions: buffers.predictions,
                 losses: buffers.losses), scaler: &scaler!)
@@ -169,25 +134,37 @@ extension Learner {
         }
     }
 
-    /// Writes features as the network sees them. Shapes: (count, inputs) into (count, stride).
-    ///
-    /// - Parameter targets: NaN for a sample that is not to be learned, and changes no statistics.
-    private static func prepare(
-        _ features: UnsafePointer<Float>, _ count: Int, _ scaler: inout FeatureScaler?,
-        isLabelled targets: UnsafePointer<Float>, into rows: UnsafeMutablePointer<Float>, stride: Int, _ inputs: Int,
-        mayMiss: Bool
+    /// Writes whole rows as the network sees them, and learns the scale of labelled ones. Shape: (count, inputs).
+    private func scaleRows(
+        _ features: UnsafePointer<Float>, _ count: Int, _ buffers: RunBuffers, stride: Int, mayMiss: Bool
     ) {
-        guard scaler != nil else {
-            for i in 0..<count {
-                for j in 0..<inputs {
-                    let x = features[i * inputs + j]
-                    rows[i * stride + j] = x.isNaN ? 0 : x
-                }
-            }
+        guard scaler == nil else {
+            scaler!.standardise(
+                features, count, labels: buffers.targets, into: buffers.inputs, stride: stride, mayMiss: mayMiss)
             return
         }
-        scaler!.mark()
-        scaler!.standardise(features, count, labels: targets, into: rows, stride: stride, mayMiss: mayMiss)
+        let inputs = head!.network.inputs
+        for i in 0..<count {
+            for j in 0..<inputs {
+                let x = features[i * inputs + j]
+                buffers.inputs[i * stride + j] = x.isNaN ? 0 : x
+            }
+        }
+    }
+
+    /// The same of lists.
+    private func scaleLists(_ rows: SampleRows, _ count: Int, _ buffers: RunBuffers) {
+        buffers.scaledLists.removeAll()
+        for i in 0..<count {
+            let row = rows[i]
+            let scaled = buffers.scaledLists.append(like: row)
+            guard scaler == nil else {
+                if !buffers.targets[i].isNaN { scaler!.update(row) }
+                scaler!.scale(list: row, into: scaled)
+                continue
+            }
+            for k in 0..<row.count { scaled[k] = row.values[k].isNaN ? 0 : row.values[k] }
+        }
     }
 
     /// Writes a run into the steps, and scores it.
@@ -232,7 +209,7 @@ extension Learner {
 
 /// Flat buffers for a run of samples, kept from run to run.
 final class RunBuffers {
-    private let inputStride: Int
+    private let inputStride: Int  // of whole rows; 0 where samples are lists
     private let outputs: Int
     private let block: AlignedBuffer
     let inputs: UnsafeMutablePointer<Float>  // (count, inputStride)
@@ -241,10 +218,14 @@ final class RunBuffers {
     let weights: UnsafeMutablePointer<Float>  // (count)
     let losses: UnsafeMutablePointer<Float>  // (count)
     let predictions: UnsafeMutablePointer<Float>  // (count, outputs)
-    private let count: Int
+    /// Samples that fit: no more than stay in the cache, whatever the width.
+    let count: Int
     /// Whether a column is missing in one of the samples encoded.
     var hasGaps = false
     private lazy var encodedBlock = AlignedBuffer(count: count * inputStride)
+    /// Samples as lists, as they came, and as the network sees them.
+    let lists = SparseBuffer()
+    let scaledLists = SparseBuffer()
     /// The mean and deviation by which each target was scaled.
     let offsets: UnsafeMutablePointer<Double>
     let scales: UnsafeMutablePointer<Double>
@@ -252,10 +233,10 @@ final class RunBuffers {
     /// Samples as the network's inputs, not scaled yet, where they have more than columns. Shape: (count, inputs).
     var encoded: UnsafeMutablePointer<Float> { encodedBlock.floats }
 
-    init(_ network: Network, count: Int) {
-        self.count = count
-        inputStride = network.inputStride
+    init(_ network: Network, isSparse: Bool) {
+        inputStride = isSparse ? 0 : network.inputStride
         outputs = network.outputs
+        count = min(256, max(1, 65_536 / (inputStride + outputs)))
         block = AlignedBuffer(count: count * (inputStride + 4 + outputs))
         inputs = block.floats
         targets = inputs + count * inputStride
@@ -272,11 +253,20 @@ final class RunBuffers {
         scales.deallocate()
     }
 
-    func serves(_ network: Network) -> Bool { network.inputStride == inputStride && network.outputs == outputs }
+    func serves(_ network: Network, isSparse: Bool) -> Bool {
+        (isSparse ? 0 : network.inputStride) == inputStride && network.outputs == outputs
+    }
 
-    /// The samples of one run: no more than stay in the cache, whatever the width.
-    static func longest(_ network: Network) -> Int {
-        min(256, max(1, 65_536 / (network.inputStride + network.outputs)))
+    /// The first samples, as the network sees them.
+    func chunk(_ count: Int, isWeighted: Bool) -> NetworkChunk {
+        let weights = isWeighted ? UnsafePointer(weights) : nil
+        return inputStride == 0
+            ? NetworkChunk(
+                count: count, sparse: scaledLists.rows(from: 0), targets: targets, weights: weights,
+                predictions: predictions, losses: losses)
+            : NetworkChunk(
+                count: count, inputs: inputs, targets: targets, weights: weights, predictions: predictions,
+                losses: losses)
     }
 }
 

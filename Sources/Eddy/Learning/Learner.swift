@@ -31,7 +31,7 @@ public final class Learner {
 
     var buffers: RunBuffers?
     /// Found out from a sample that is not learned yet.
-    private var discoveries: [String] = []
+    var discoveries: [String] = []
     /// Called with a sentence for everything that is found out.
     public var onDiscovery: ((String) -> Void)?
 

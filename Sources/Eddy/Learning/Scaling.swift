@@ -9,8 +9,8 @@
 // at four: a thousandfold outlier then costs one odd sample, and not the scale of the next ten thousand. A change of
 // scale in earnest still gets through, by some percent a sample. The first twenty samples are believed as they are.
 //
-// Terms beyond a number (FeatureEncoder) are not centred, only divided by the root of their mean square where they are
-// present, so that one that is absent stays 0.
+// Where samples are lists (FeatureEncoder), terms are not centred, only divided by the root of their mean square where they
+// are present, so that one that is absent stays 0.
 
 import Backprop
 
@@ -22,22 +22,30 @@ struct FeatureScaler: Sendable, Codable {
     /// Labelled samples so far.
     private(set) var count: Double = 0
     let isRobust: Bool
-    /// Labelled samples in which a feature was missing; empty where none ever was. Shape: (inputs).
+    /// Labelled samples in which a feature was missing; empty where none ever was. Shape: (centred).
     private var absences: [Double] = []
-    /// The first input that is not centred; nil where all are.
-    private var uncentred: Int?
-    /// Of inputs that are not centred: samples in which they were not 0, and the sum of squares. Shape: (inputs), or empty.
-    private var presences: [Double] = []
-    private var energies: [Double] = []
+    /// Inputs that are centred, the first ones: all, unless samples are lists.
+    private(set) var centred: Int
+    private var isSparse = false
+    /// Of each input that is not centred: samples that had it, and the sum of squares. Shape: (inputs − centred).
+    private var terms: [Term] = []
     private var moments: Moments
     private var marked: Mark
+    /// What has been written over in `terms` since the mark; nil where nothing was marked.
+    private var overwritten: [(index: Int, term: Term)]?
+
+    private struct Term: Sendable {
+        var count = 0.0
+        var squares = 0.0
+
+        /// One over the root of the mean square.
+        var factor: Float { squares > 0 ? Float((count / squares).squareRoot()) : 1 }
+    }
 
     private struct Mark: Sendable {
         var count: Double
         var moments: Moments
         var absences: [Double] = []
-        var presences: [Double] = []
-        var energies: [Double] = []
     }
 
     /// The largest scaled feature, in deviations: one wild value must not throw the weights.
@@ -51,45 +59,50 @@ struct FeatureScaler: Sendable, Codable {
 
     init(inputs: Int, isRobust: Bool = false) {
         self.inputs = inputs
+        centred = inputs
         self.isRobust = isRobust
         moments = Moments(inputs: inputs)
         marked = Mark(count: 0, moments: Moments(inputs: inputs))
     }
 
-    /// Shape: (inputs).
-    var means: [Double] { (0..<inputs).map { moments.means[$0] } }
-    /// M₂ = Σ (x − mean)². Shape: (inputs).
-    var squares: [Double] { (0..<inputs).map { moments.squares[$0] } }
+    /// Shape: (centred).
+    var means: [Double] { (0..<centred).map { moments.means[$0] } }
+    /// M₂ = Σ (x − mean)². Shape: (centred).
+    var squares: [Double] { (0..<centred).map { moments.squares[$0] } }
 
     /// Makes room for more features, whose values were 0 so far.
     mutating func widen(to wider: Int) {
         guard wider > inputs else { return }
-        let wide = Moments(inputs: wider)
-        for j in 0..<inputs { (wide.means[j], wide.squares[j]) = (moments.means[j], moments.squares[j]) }
-        moments = wide
-        marked = Mark(count: 0, moments: Moments(inputs: wider))
-        if !absences.isEmpty { absences += repeatElement(0, count: wider - inputs) }
-        if uncentred != nil {
-            presences += repeatElement(0, count: wider - inputs)
-            energies += repeatElement(0, count: wider - inputs)
+        if isSparse {
+            terms += repeatElement(Term(), count: wider - inputs)
+        } else {
+            take(moments, centred: wider)
+            if !absences.isEmpty { absences += repeatElement(0, count: wider - inputs) }
         }
         inputs = wider
     }
 
-    /// Features from this one on are only scaled from now on.
-    mutating func stopCentring(from first: Int) {
-        uncentred = first
-        presences = Array(repeating: 0, count: inputs)
-        energies = presences
-        guard count > 0 else { return }
-        for j in first..<inputs {
-            energies[j] = moments.squares[j] + count * moments.means[j] * moments.means[j]
-            // As many as there would be of 1s: exact for words and categories.
-            presences[j] = min(max(count * moments.means[j], energies[j] > 0 ? 1 : 0), count)
-        }
+    /// Takes over the first of some moments.
+    private mutating func take(_ old: Moments, centred count: Int) {
+        let new = Moments(inputs: count)
+        for j in 0..<min(centred, count) { (new.means[j], new.squares[j]) = (old.means[j], old.squares[j]) }
+        moments = new
+        marked = Mark(count: 0, moments: Moments(inputs: count))
+        centred = count
     }
 
-    var isCentring: Bool { uncentred == nil }
+    /// From now on samples are lists, and only columns are centred.
+    mutating func becomeSparse(columns: Int) {
+        terms = (columns..<inputs).map { j in
+            guard count > 0 else { return Term() }
+            let squares = moments.squares[j] + count * moments.means[j] * moments.means[j]
+            // As many as there would be of 1s: exact for words and categories.
+            return Term(count: min(max(count * moments.means[j], squares > 0 ? 1 : 0), count), squares: squares)
+        }
+        take(moments, centred: columns)
+        if !absences.isEmpty { absences.removeLast(absences.count - columns) }
+        isSparse = true
+    }
 
     /// Learns the features of labelled samples and writes all samples scaled, in order. Shapes: (samples, inputs) into
     /// (samples, stride).
@@ -102,7 +115,7 @@ struct FeatureScaler: Sendable, Codable {
         into rows: UnsafeMutablePointer<Float>, stride: Int, mayMiss: Bool = false, kernels: Kernels = .chosen
     ) {
         own()
-        guard kernels != .swift, !mayMiss, absences.isEmpty, uncentred == nil, !isRobust else {
+        guard kernels != .swift, !mayMiss, absences.isEmpty, !isRobust else {
             for i in 0..<samples {
                 if !labels[i].isNaN { update(features + i * inputs) }
                 scale(features + i * inputs, into: rows + i * stride)
@@ -114,22 +127,31 @@ struct FeatureScaler: Sendable, Codable {
             seen: &count, bound: bound, into: rows, stride: stride)
     }
 
-    /// Learns a sample's features. Shape: (inputs).
+    /// Learns a sample's columns, of a whole row all inputs. Shape: (centred).
     mutating func update(_ x: UnsafePointer<Float>) {
         own()
         count += 1
         let share = 1 / count
-        for j in 0..<(uncentred ?? inputs) {
+        for j in 0..<centred {
             guard absences.isEmpty, x[j].isFinite else {
                 updateWithGaps(j, x[j])
                 continue
             }
             move(j, x[j], share)
         }
-        guard let uncentred else { return }
-        for j in uncentred..<inputs where x[j] != 0 {
-            presences[j] += 1
-            energies[j] += Double(x[j]) * Double(x[j])
+    }
+
+    /// Learns a sample's features, in either form.
+    @inline(__always)
+    mutating func update(_ row: SampleRow) {
+        update(row.values)
+        guard let places = row.places else { return }
+        for k in centred..<row.count {
+            let index = Int(places[k]) - centred
+            overwritten?.append((index, terms[index]))
+            let x = Double(row.values[k])
+            terms[index].count += 1
+            terms[index].squares += x * x
         }
     }
 
@@ -147,7 +169,7 @@ struct FeatureScaler: Sendable, Codable {
 
     /// The same for a feature of a stream in which some are missing.
     private mutating func updateWithGaps(_ j: Int, _ x: Float) {
-        if absences.isEmpty { absences = Array(repeating: 0, count: inputs) }
+        if absences.isEmpty { absences = Array(repeating: 0, count: centred) }
         if !x.isFinite {
             absences[j] += 1
         } else {
@@ -160,9 +182,9 @@ struct FeatureScaler: Sendable, Codable {
         return seen > 0 ? moments.squares[j] * (1 / seen) : 0
     }
 
-    /// Writes the scaled features. Shapes: (inputs).
+    /// Writes the scaled columns, of a whole row all inputs. Shapes: (centred).
     func scale(_ x: UnsafePointer<Float>, into scaled: UnsafeMutablePointer<Float>) {
-        for j in 0..<(uncentred ?? inputs) {
+        for j in 0..<centred {
             let distance = Double(x[j]) - moments.means[j]
             let exact = variance(j)
             let variance = Float(exact)
@@ -172,8 +194,20 @@ struct FeatureScaler: Sendable, Codable {
             }
             scaled[j] = exact > 0 && z == z ? max(min(z, bound), -bound) + 0 : 0
         }
-        guard let uncentred else { return }
-        for j in uncentred..<inputs { scaled[j] = x[j] == 0 ? 0 : max(min(x[j] * factor(j), bound), -bound) }
+    }
+
+    /// Writes the scaled features of a list, in its order.
+    func scale(list: SampleRow, into scaled: UnsafeMutablePointer<Float>) {
+        scale(list.values, into: scaled)
+        scaleTerms(list, into: scaled)
+    }
+
+    @inline(__always)
+    private func scaleTerms(_ list: SampleRow, into scaled: UnsafeMutablePointer<Float>) {
+        let bound = bound
+        for k in centred..<list.count {
+            scaled[k] = max(min(list.values[k] * terms[Int(list.places![k]) - centred].factor, bound), -bound)
+        }
     }
 
     /// A sample's features, scaled; those beyond its columns count as 0.
@@ -181,51 +215,45 @@ struct FeatureScaler: Sendable, Codable {
         let x = features + Array(repeating: 0, count: max(0, inputs - features.count))
         var row = x
         x.withUnsafeBufferPointer { scale($0.baseAddress!, into: &row) }
+        for j in centred..<inputs { row[j] = x[j] == 0 ? 0 : max(min(x[j] * terms[j - centred].factor, bound), -bound) }
         return row
     }
 
     // MARK: Many samples at one moment
 
-    /// One over each feature's deviation; 0 where it has none. Shape: (inputs).
+    /// One over each column's deviation; 0 where it has none. Shape: (centred).
     func factors(into factors: UnsafeMutablePointer<Float>) {
-        for j in 0..<inputs { factors[j] = factor(j) }
-    }
-
-    @inline(__always)
-    private func factor(_ j: Int) -> Float {
-        if let uncentred, j >= uncentred {
-            return energies[j] > 0 ? Float((presences[j] / energies[j]).squareRoot()) : 1
+        for j in 0..<centred {
+            let (variance, mean) = (variance(j), moments.means[j])
+            factors[j] = variance > 1e-12 * (1e-6 + mean * mean) ? Float(1 / variance.squareRoot()) : 0
         }
-        let (variance, mean) = (variance(j), moments.means[j])
-        return variance > 1e-12 * (1e-6 + mean * mean) ? Float(1 / variance.squareRoot()) : 0
     }
 
-    /// The means and factors of this moment, as long as nothing is learned. Shape of factors: (inputs).
+    /// The means and factors of this moment, as long as nothing is learned. Shape of factors: (centred).
     func scale(factors: UnsafePointer<Float>) -> FeatureScale {
         FeatureScale(means: UnsafePointer(moments.means), factors: factors)
     }
 
-    /// Writes the scaled features by factors taken beforehand. Shapes: (inputs).
+    /// Writes the scaled features by columns' factors taken beforehand, in the order of the row.
     @inline(__always)
-    func scale(_ x: UnsafePointer<Float>, factors: UnsafePointer<Float>, into scaled: UnsafeMutablePointer<Float>) {
-        let bound = bound
-        for j in 0..<(uncentred ?? inputs) {
+    func scale(_ row: SampleRow, factors: UnsafePointer<Float>, into scaled: UnsafeMutablePointer<Float>) {
+        let (x, bound) = (row.values, bound)
+        for j in 0..<centred {
             let z = Float(Double(x[j]) - moments.means[j]) * factors[j]
             scaled[j] = z == z ? max(min(z, bound), -bound) + 0 : 0
         }
-        guard let uncentred else { return }
-        for j in uncentred..<inputs { scaled[j] = x[j] == 0 ? 0 : max(min(x[j] * factors[j], bound), -bound) }
+        if row.places != nil { scaleTerms(row, into: scaled) }
     }
 
     // MARK: Taking back
 
     /// Remembers the present state, without allocating where nothing is ever missing.
     mutating func mark() {
-        if !isKnownUniquelyReferenced(&marked.moments) { marked.moments = Moments(inputs: inputs) }
+        if !isKnownUniquelyReferenced(&marked.moments) { marked.moments = Moments(inputs: centred) }
         marked.count = count
         marked.moments.take(moments)
         if !absences.isEmpty { marked.absences = absences }
-        if uncentred != nil { (marked.presences, marked.energies) = (presences, energies) }
+        if isSparse { overwritten = [] }
     }
 
     /// Goes back to the marked state.
@@ -234,15 +262,16 @@ struct FeatureScaler: Sendable, Codable {
         count = marked.count
         moments.take(marked.moments)
         if !absences.isEmpty {
-            absences = marked.absences.isEmpty ? Array(repeating: 0, count: inputs) : marked.absences
+            absences = marked.absences.isEmpty ? Array(repeating: 0, count: centred) : marked.absences
         }
-        if uncentred != nil { (presences, energies) = (marked.presences, marked.energies) }
+        for (index, term) in (overwritten ?? []).reversed() { terms[index] = term }
+        overwritten = []
     }
 
     /// Before a change: a copy, if another value has the same moments.
     private mutating func own() {
         guard !isKnownUniquelyReferenced(&moments) else { return }
-        let copy = Moments(inputs: inputs)
+        let copy = Moments(inputs: centred)
         copy.take(moments)
         moments = copy
     }
@@ -250,7 +279,7 @@ struct FeatureScaler: Sendable, Codable {
     // MARK: In the model file
 
     private enum CodingKeys: CodingKey {
-        case count, means, squares, isRobust, absences, uncentred, presences, energies
+        case count, means, squares, isRobust, absences, inputs, termCounts, termSquares
     }
 
     init(from decoder: any Decoder) throws {
@@ -260,18 +289,20 @@ struct FeatureScaler: Sendable, Codable {
         self.init(inputs: means.count, isRobust: try values.decodeIfPresent(Bool.self, forKey: .isRobust) ?? false)
         count = try values.decode(Double.self, forKey: .count)
         absences = try values.decodeIfPresent([Double].self, forKey: .absences) ?? []
-        uncentred = try values.decodeIfPresent(Int.self, forKey: .uncentred)
-        presences = try values.decodeIfPresent([Double].self, forKey: .presences) ?? []
-        energies = try values.decodeIfPresent([Double].self, forKey: .energies) ?? []
-        let isSound =
-            squares.count == inputs && (absences.isEmpty || absences.count == inputs)
-            && (uncentred.map { (0...inputs).contains($0) && presences.count == inputs && energies.count == inputs }
-                ?? true)
-        guard isSound else {
+        let counts = try values.decodeIfPresent([Double].self, forKey: .termCounts)
+        let termSquares = try values.decodeIfPresent([Double].self, forKey: .termSquares)
+        inputs = try values.decodeIfPresent(Int.self, forKey: .inputs) ?? centred
+        isSparse = counts != nil
+        let known = counts?.count ?? 0
+        guard squares.count == centred, absences.isEmpty || absences.count == centred, termSquares?.count ?? 0 == known,
+            (centred...1 << 25).contains(inputs), isSparse ? known <= inputs - centred : inputs == centred
+        else {
             throw DecodingError.dataCorruptedError(
                 forKey: .squares, in: values, debugDescription: "not as many as means")
         }
-        for j in 0..<inputs { (moments.means[j], moments.squares[j]) = (means[j], squares[j]) }
+        for j in 0..<centred { (moments.means[j], moments.squares[j]) = (means[j], squares[j]) }
+        terms = zip(counts ?? [], termSquares ?? []).map { Term(count: $0, squares: $1) }
+        terms += repeatElement(Term(), count: inputs - centred - known)
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -281,11 +312,11 @@ struct FeatureScaler: Sendable, Codable {
         try values.encode(squares, forKey: .squares)
         try values.encode(isRobust, forKey: .isRobust)
         if !absences.isEmpty { try values.encode(absences, forKey: .absences) }
-        if let uncentred {
-            try values.encode(uncentred, forKey: .uncentred)
-            try values.encode(presences, forKey: .presences)
-            try values.encode(energies, forKey: .energies)
-        }
+        guard isSparse else { return }
+        let known = terms.prefix((terms.lastIndex { $0.count > 0 } ?? -1) + 1)
+        try values.encode(inputs, forKey: .inputs)
+        try values.encode(known.map(\.count), forKey: .termCounts)
+        try values.encode(known.map(\.squares), forKey: .termSquares)
     }
 
     /// Means and squares, aligned and padded as the kernels want them. Changed only by the one value that holds it.

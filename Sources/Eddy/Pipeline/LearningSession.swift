@@ -254,7 +254,9 @@ public actor LearningSession {
     /// How many samples a chunk may hold so that learning it takes about a millisecond and nobody waits longer.
     public var chunkLimit: Int {
         guard let head = learner.head else { return 16 }  // how wide it will be is not known yet
-        return max(1, min(1024, 2_000_000 / (head.committee.work + 200)))
+        var inputs = head.network.inputs
+        if let encoder = learner.encoder, encoder.isSparse { inputs = min(inputs, encoder.columns + 64) }
+        return max(1, min(1024, 2_000_000 / (head.committee.work(inputs: inputs) + 200)))
     }
 }
 

@@ -6,7 +6,9 @@
 // their vote, weighted by how well each has done of late. It is the answer to tuning and to unlucky initial weights alike,
 // and costs a few microseconds a sample.
 //
-// The composition was chosen on streams of many kinds (README, "What learns") and is the same for all.
+// The composition was chosen on streams of many kinds (README, "What learns") and is the same for all but streams of many
+// terms: there, linear networks and counts of words learn most from few samples, and what needs whole rows
+// (neighbours, least squares) sees the columns alone.
 
 import Backprop
 
@@ -37,10 +39,15 @@ struct Committee {
 
     /// Everything but networks.
     struct Others {
+        /// Inputs of a whole row, or the columns before a list's terms: what all but networks and `terms` see.
+        let columns: Int
+        /// Whether samples are lists of the inputs that they have.
+        let isSparse: Bool
         var reservoir: ReplayMemory
         var recent: ReplayMemory
         var neighbours: NearestNeighbours?
         var bayes: NaiveBayes?
+        var terms: TermBayes?
         /// Classes' shares, or values.
         var leastSquares: LeastSquares?
         /// Of values whose level wanders, slowly and fast.
@@ -76,10 +83,18 @@ struct Committee {
     /// Names and weights; empty where one network answers alone.
     var votes: [(name: String, weight: Float)] { isAlone ? [] : Array(zip(names, weights)) }
 
+    /// Whether samples are lists of the inputs that they have.
+    var isSparse: Bool { others?.isSparse ?? false }
+
     /// Multiplications of one sample, about: what a chunk's length is chosen by.
-    var work: Int {
-        racers.reduce(0) { $0 + $1.network.parameterCount * (1 + $1.rehearsal.replays) }
-            + (others?.neighbours == nil ? 0 : 1000 * leader.inputs)
+    ///
+    /// - Parameter inputs: that a sample has.
+    func work(inputs: Int) -> Int {
+        racers.reduce(0) { sum, racer in
+            let network = racer.network
+            let absent = (network.inputs - inputs) * network.layers[0].outputs
+            return sum + (network.parameterCount - absent) * (1 + racer.rehearsal.replays)
+        } + (others?.neighbours == nil ? 0 : 1000 * others!.columns)
     }
 }
 
@@ -88,13 +103,15 @@ extension Committee.Others {
         var names: [String] = []
         if neighbours != nil { names += ["10 nearest of 1,000", "7 nearest of 250"] }
         if bayes != nil { names.append("naive Bayes") }
+        if terms != nil { names.append("naive Bayes of terms") }
         if leastSquares != nil { names.append("least squares") }
         if !levels.isEmpty { names += ["slow level", "fast level"] }
         return names
     }
 
     var count: Int {
-        (neighbours == nil ? 0 : 2) + (bayes == nil ? 0 : 1) + (leastSquares == nil ? 0 : 1) + levels.count
+        (neighbours == nil ? 0 : 2) + (bayes == nil ? 0 : 1) + (terms == nil ? 0 : 1) + (leastSquares == nil ? 0 : 1)
+            + levels.count
     }
 }
 
@@ -102,37 +119,63 @@ extension Committee.Others {
 
 extension Committee {
     /// The committee for a stream that nobody has seen before.
-    init(task: LearningTask, inputs: Int, outputs: Int, seed: UInt64) throws(ArchitectureError) {
-        let loss: Loss = task == .classification ? .crossEntropy : .huber(delta: 1)
+    ///
+    /// - Parameter columns: the inputs before a list's terms, where samples are lists; nil for whole rows.
+    init(
+        task: LearningTask, inputs: Int, outputs: Int, seed: UInt64, columns: Int? = nil
+    ) throws(ArchitectureError) {
         self.seed = seed
         racers = []
-        for (index, plan) in Committee.plans(inputs: inputs).enumerated() {
-            let network = try Network(
-                inputs: inputs, layers: [plan.hidden, .dense(outputs)], loss: loss, optimizer: plan.optimizer,
-                seed: seed &+ UInt64(index) &* 0x9E37_79B9)
+        for plan in Committee.plans(task, inputs: inputs, isSparse: columns != nil) {
+            let network = try plan.network(
+                task, inputs: inputs, outputs: outputs, seed: seed &+ UInt64(racers.count) &* 0x9E37_79B9)
             racers.append(Racer(name: plan.name, network: network, rehearsal: plan.rehearsal))
         }
-        others = Others(task: task, inputs: inputs, outputs: outputs, racers: racers.count)
+        others = Others(
+            task: task, inputs: columns ?? inputs, outputs: outputs, racers: racers.count, isSparse: columns != nil)
     }
 
     private struct Plan {
-        var hidden: Layer
+        /// nil for a linear network.
+        var hidden: Layer?
         var optimizer: Optimizer
-        var rehearsal: Rehearsal
+        var rehearsal = Rehearsal.none
 
-        var name: String { "\(hidden.outputs) \(hidden.activation.rawValue), \(optimizer), \(rehearsal)" }
+        var name: String {
+            "\(hidden.map { "\($0.outputs) \($0.activation.rawValue)" } ?? "linear"), \(optimizer), \(rehearsal)"
+        }
+
+        func network(
+            _ task: LearningTask, inputs: Int, outputs: Int, seed: UInt64
+        ) throws(ArchitectureError) -> Network {
+            try Network(
+                inputs: inputs, layers: [hidden, .dense(outputs)].compactMap { $0 },
+                loss: task == .classification ? .crossEntropy : .huber(delta: 1), optimizer: optimizer,
+                initialization: hidden == nil ? .zeros : .automatic, seed: seed)
+        }
     }
 
-    private static func plans(inputs: Int) -> [Plan] {
+    private static func plans(_ task: LearningTask, inputs: Int, isSparse: Bool) -> [Plan] {
         // Fewer samples again where each costs much: what a sample costs stays within some tens of microseconds.
-        let replays = inputs <= 128 ? 4 : inputs <= 512 ? 1 : 0
+        let replays = isSparse ? 2 : inputs <= 128 ? 4 : inputs <= 512 ? 1 : 0
         let old = Rehearsal(memory: replays > 0 ? .reservoir : nil, replays: replays)
         let new = Rehearsal(memory: replays > 0 ? .recent : nil, replays: replays)
+        if isSparse {
+            // A step on a value moves the answer by rate · ‖x‖², which must stay below 2; a class's share is bounded.
+            let rate: Float = task == .classification ? 0.5 : 0.02
+            return [
+                Plan(optimizer: .sgd(rate, clip: 4)),
+                // In the place where it stands among whole rows, as it goes on from there, with the seed of the place.
+                Plan(hidden: .dense(32, .relu), optimizer: .adam(0.005, clip: 4), rehearsal: old),
+                Plan(hidden: .dense(32, .tanh), optimizer: .adaGrad(0.05, clip: 4), rehearsal: old),
+                Plan(optimizer: .adaGrad(0.3, clip: 4)),
+            ]
+        }
         return [
             Plan(hidden: .dense(32, .tanh), optimizer: .sgd(0.05, clip: 4), rehearsal: old),
             Plan(hidden: .dense(32, .relu), optimizer: .adam(0.005, clip: 4), rehearsal: old),
             Plan(hidden: .dense(32, .relu), optimizer: .adam(0.005, clip: 4), rehearsal: new),
-            Plan(hidden: .dense(32, .relu), optimizer: .sgd(0.1, clip: 4), rehearsal: .none),
+            Plan(hidden: .dense(32, .relu), optimizer: .sgd(0.1, clip: 4)),
         ]
     }
 }
@@ -148,14 +191,19 @@ extension Rehearsal: CustomStringConvertible {
 }
 
 extension Committee.Others {
-    init(task: LearningTask, inputs: Int, outputs: Int, racers: Int) {
+    init(task: LearningTask, inputs: Int, outputs: Int, racers: Int, isSparse: Bool) {
         self.task = task
-        reservoir = ReplayMemory(.reservoir, inputs: inputs)
-        recent = ReplayMemory(.recent, inputs: inputs)
-        if inputs <= 1024 { neighbours = NearestNeighbours(inputs: inputs, capacity: recent.capacity) }
-        if task == .classification, inputs <= 1024 { bayes = NaiveBayes(inputs: inputs) }
-        if inputs <= LeastSquares.inputLimit {
-            let isValue = task == .regression
+        self.isSparse = isSparse
+        columns = inputs
+        reservoir = ReplayMemory(.reservoir, inputs: inputs, isSparse: isSparse)
+        recent = ReplayMemory(.recent, inputs: inputs, isSparse: isSparse)
+        let isValue = task == .regression
+        if (1...1024).contains(inputs) {
+            neighbours = NearestNeighbours(inputs: inputs, capacity: recent.capacity)
+            if !isValue { bayes = NaiveBayes(inputs: inputs) }
+        }
+        if isSparse, !isValue { terms = TermBayes(classes: outputs) }
+        if inputs <= LeastSquares.inputLimit, inputs > 0 || isValue {
             leastSquares = LeastSquares(inputs: inputs, outputs: outputs, isFree: isValue)
             if isValue {
                 levels = [0.1, 2].map {
@@ -199,27 +247,41 @@ extension Committee {
     mutating func widen(to inputs: Int) throws(ArchitectureError) {
         var wider = self
         // What is replayed depends on the width alone, so that a loaded committee is the one that was saved.
-        for (i, plan) in Committee.plans(inputs: inputs).enumerated() where !isAlone {
-            wider.racers[i] = Racer(name: plan.name, network: racers[i].network, rehearsal: plan.rehearsal)
+        if let others {
+            for (i, plan) in Committee.plans(others.task, inputs: inputs, isSparse: others.isSparse).enumerated() {
+                wider.racers[i] = Racer(name: plan.name, network: racers[i].network, rehearsal: plan.rehearsal)
+            }
         }
         for i in racers.indices { wider.racers[i].network = try racers[i].network.widened(to: inputs) }
-        wider.others?.widen(to: inputs, racers: racers.count)
+        if !isSparse { wider.others?.widen(to: inputs, racers: racers.count) }
         self = wider
+    }
+
+    /// The most numbers that networks and counts keep for lists of terms: 256 MB.
+    private static let numberLimit = 1 << 26
+
+    /// Whether so many inputs of lists are more than there is memory for.
+    func isBeyondMemory(inputs: Int) -> Bool {
+        let perInput = racers.reduce(others?.terms?.stride ?? 0) {
+            $0 + $1.network.layers[0].outputs * (1 + $1.network.stateBlocks)
+        }
+        return inputs * perInput > Committee.numberLimit
     }
 }
 
 extension Committee.Others {
     fileprivate mutating func widen(to inputs: Int, racers: Int) {
-        let before = count
-        reservoir = reservoir.widened(to: inputs)
-        recent = recent.widened(to: inputs)
-        neighbours = inputs <= 1024 ? NearestNeighbours(inputs: inputs, capacity: recent.capacity) : nil
-        neighbours?.restore(recent)
-        bayes = inputs <= 1024 ? bayes?.widened(to: inputs) : nil
-        leastSquares = leastSquares?.widened(to: inputs)
-        levels = levels.compactMap { $0.widened(to: inputs) }
-        if count != before {  // some have fallen silent: the others are weighed anew
-            (classVote, valueVote) = (ClassVote(experts: racers + count), ValueVote(experts: racers + count))
+        var other = Committee.Others(task: task, inputs: inputs, outputs: 1, racers: racers, isSparse: false)
+        other.reservoir = reservoir.widened(to: inputs)
+        other.recent = recent.widened(to: inputs)
+        other.neighbours?.restore(other.recent)
+        other.bayes = other.bayes == nil ? nil : bayes?.widened(to: inputs)
+        other.leastSquares = leastSquares?.widened(to: inputs)
+        other.levels = levels.compactMap { $0.widened(to: inputs) }
+        (other.values, other.leader) = (values, leader)
+        if other.count == count {  // else some have fallen silent: the others are weighed anew
+            (other.classVote, other.valueVote) = (classVote, valueVote)
         }
+        self = other
     }
 }

@@ -19,6 +19,15 @@ struct CommitteeRecord: Sendable, Codable {
         var leader: Int
         var reservoirSeen: UInt64
         var recentSeen: UInt64
+        /// The columns before a list's terms; nil for whole rows.
+        var columns: Int?
+        var terms: TermsRecord?
+    }
+
+    struct TermsRecord: Sendable, Codable {
+        var samples: [Float]
+        var totals: [Float]
+        var known: Float
     }
 
     var inputs: Int
@@ -26,7 +35,8 @@ struct CommitteeRecord: Sendable, Codable {
     var loss: Loss
     var racers: [RacerRecord]
     var others: OthersRecord?
-    /// Of each network its parameters and each block of its optimizer's state; then what the memories hold.
+    /// Of each network its parameters and each block of its optimizer's state; then what the memories hold, and
+    /// the counts of terms.
     var blocks: [[Float]] = []
 
     private enum CodingKeys: CodingKey { case inputs, outputs, loss, racers, others }
@@ -42,8 +52,11 @@ extension Committee {
             record.others = .init(
                 bayes: others.bayes, leastSquares: others.leastSquares, levels: others.levels,
                 classVote: others.classVote, valueVote: others.valueVote, values: others.values, leader: others.leader,
-                reservoirSeen: others.reservoir.seen, recentSeen: others.recent.seen)
+                reservoirSeen: others.reservoir.seen, recentSeen: others.recent.seen,
+                columns: others.isSparse ? others.columns : nil,
+                terms: others.terms.map { .init(samples: $0.samples, totals: $0.totals, known: $0.known) })
             record.blocks += [others.reservoir.contents, others.recent.contents]
+            if let terms = others.terms { record.blocks.append(terms.counts) }
         }
         return record
     }
@@ -55,13 +68,16 @@ extension Committee {
     init(
         _ record: CommitteeRecord, task: LearningTask, classes: Int, _ configuration: Configuration
     ) throws(ArchitectureError) {
+        let misfit = ArchitectureError("its numbers do not fit its layers")
         if configuration.profile == .best {
-            try self.init(task: task, inputs: record.inputs, outputs: record.outputs, seed: configuration.seed)
+            let columns = record.others?.columns
+            guard (0...record.inputs).contains(columns ?? 0) else { throw misfit }
+            try self.init(
+                task: task, inputs: record.inputs, outputs: record.outputs, seed: configuration.seed, columns: columns)
         } else {
             self.init(
                 try configuration.network(inputs: record.inputs, outputs: record.outputs, loss: record.loss))
         }
-        let misfit = ArchitectureError("its numbers do not fit its layers")
         let isCommittee = configuration.profile == .best
         guard !isCommittee || record.outputs == 1 || (task == .classification && record.outputs >= max(2, classes)),
             !isCommittee || record.outputs > 1 || task == .regression
@@ -80,10 +96,9 @@ extension Committee {
             network.restore(step: saved.step, gradientNorms: saved.gradientNorms)
         }
         if let saved = record.others {
-            guard blocks.count == 2,
-                others!.restore(
-                    saved, classes: classes, racers: racers.indices, reservoir: blocks.first!, recent: blocks.last!)
-            else { throw misfit }
+            guard others!.restore(saved, classes: classes, racers.indices, record.inputs, Array(blocks)) else {
+                throw misfit
+            }
         }
     }
 }
@@ -91,23 +106,30 @@ extension Committee {
 extension Committee.Others {
     /// - Returns: whether the record could be one.
     fileprivate mutating func restore(
-        _ saved: CommitteeRecord.OthersRecord, classes: Int, racers: Range<Int>, reservoir old: [Float],
-        recent new: [Float]
+        _ saved: CommitteeRecord.OthersRecord, classes: Int, _ racers: Range<Int>, _ inputs: Int, _ blocks: [[Float]]
     ) -> Bool {
+        guard blocks.count == (terms == nil ? 2 : 3), (saved.terms == nil) == (terms == nil) else { return false }
         let experts = racers.count + count
         let outputs = saved.leastSquares?.outputs ?? leastSquares?.outputs ?? .max
         let isTarget: (Float) -> Bool = { [task] target in
             task == .regression ? target.isFinite : target >= 0 && target < 65_536 && Int(target) < classes
         }
         let squares = [saved.leastSquares].compactMap { $0 } + saved.levels
-        guard racers.contains(saved.leader), reservoir.restore(old, seen: saved.reservoirSeen, where: isTarget),
-            recent.restore(new, seen: saved.recentSeen, where: isTarget),
+        guard racers.contains(saved.leader),
+            reservoir.restore(blocks[0], seen: saved.reservoirSeen, inputs: inputs, where: isTarget),
+            recent.restore(blocks[1], seen: saved.recentSeen, inputs: inputs, where: isTarget),
             (saved.bayes == nil) == (bayes == nil), saved.bayes?.inputs == bayes?.inputs,
             saved.bayes?.isSound(outputs: classes) ?? true, (saved.leastSquares == nil) == (leastSquares == nil),
-            saved.levels.count == levels.count, squares.allSatisfy({ $0.inputs == reservoir.inputs }),
+            saved.levels.count == levels.count, squares.allSatisfy({ $0.inputs == columns }),
             saved.leastSquares?.outputs == leastSquares?.outputs, outputs >= classes,
             saved.classVote.isSound(experts: experts), saved.valueVote.isSound(experts: experts)
         else { return false }
+        if let record = saved.terms {
+            terms = TermBayes(
+                samples: record.samples, totals: record.totals, known: record.known, counts: blocks[2],
+                inputs: inputs - columns)
+            guard terms != nil else { return false }
+        }
         (bayes, leastSquares, levels) = (saved.bayes, saved.leastSquares, saved.levels)
         (classVote, valueVote, values) = (saved.classVote, saved.valueVote, saved.values)
         leader = saved.leader

@@ -10,8 +10,8 @@ import Backprop
 /// Samples for a committee, and where its answers go. The memory is the caller's.
 struct CommitteeChunk {
     let count: Int
-    /// As they came, NaN where one is missing. Shape: (count, inputs).
-    let features: UnsafePointer<Float>
+    /// As they came, NaN where one is missing.
+    let rows: SampleRows
     /// Class indices, or values in the target's units; NaN for none. Shape: (count).
     let targets: UnsafePointer<Float>
     /// nil where all are 1. Shape: (count).
@@ -24,13 +24,30 @@ struct CommitteeChunk {
     let losses: UnsafeMutablePointer<Float>
 }
 
+/// Samples in either form.
+enum SampleRows {
+    /// Shape: (count, inputs).
+    case whole(UnsafePointer<Float>, inputs: Int)
+    /// Those from one on.
+    case lists(SparseBuffer, from: Int)
+
+    @inline(__always)
+    subscript(index: Int) -> SampleRow {
+        switch self {
+        case .whole(let values, let inputs): SampleRow(values: values + index * inputs, places: nil, count: inputs)
+        case .lists(let lists, let first): lists[first + index]
+        }
+    }
+}
+
 /// Flat memory for a run, kept from run to run.
 final class CommitteeRun {
     /// Samples in the order in which some of the networks learn them.
     struct Rows {
         let rehearsal: Rehearsal
         var count = 0
-        let inputs: UnsafeMutablePointer<Float>  // (rows, stride)
+        let inputs: UnsafeMutablePointer<Float>  // (rows, stride), of whole rows
+        let lists: SparseBuffer?
         let targets: UnsafeMutablePointer<Float>  // (rows), as the networks see them
         let weights: UnsafeMutablePointer<Float>  // (rows)
         let predictions: UnsafeMutablePointer<Float>  // (rows, outputs)
@@ -39,16 +56,17 @@ final class CommitteeRun {
         let places: UnsafeMutablePointer<Int>
     }
 
-    let stride: Int
+    /// Of whole rows; 0 where samples are lists.
+    private let stride: Int
     let outputs: Int
-    let experts: Int
+    private let experts: Int
     /// Samples that fit.
     let samples: Int
     /// The first has each sample once; the others replay.
     fileprivate var orders: [Rows]
     /// What each expert says of each sample. Shape: (experts, samples, outputs).
     fileprivate let opinions: UnsafeMutablePointer<Float>
-    /// One over each feature's deviation, at the present sample. Shape: (inputs).
+    /// One over each column's deviation, at the present sample. Shape: (columns).
     fileprivate let factors: UnsafeMutablePointer<Float>
     /// What was known of values when each sample came. Shape: (samples).
     fileprivate let outlooks: UnsafeMutablePointer<Outlook>
@@ -57,9 +75,11 @@ final class CommitteeRun {
     private static let rowLimit = 1024
     private static let floatLimit = 1 << 17
 
-    init(_ racers: [Racer], experts: Int) {
-        let network = racers[0].network
-        let (stride, outputs) = (network.inputStride, network.outputs)
+    init(_ committee: Committee) {
+        let (racers, others) = (committee.racers, committee.others!)
+        let (network, isSparse) = (racers[0].network, others.isSparse)
+        let experts = racers.count + others.count
+        let (stride, outputs) = (isSparse ? 0 : network.inputStride, network.outputs)
         var rehearsals: [Rehearsal] = [.none]
         for racer in racers where !rehearsals.contains(racer.rehearsal) { rehearsals.append(racer.rehearsal) }
         let rowsPerSample = rehearsals.reduce(0) { $0 + 1 + $1.replays }
@@ -69,7 +89,7 @@ final class CommitteeRun {
             min(
                 256, CommitteeRun.rowLimit / rowsPerSample, CommitteeRun.floatLimit / (rowsPerSample * floatsPerRow)))
         let floats = rehearsals.reduce(0) { $0 + samples * (1 + $1.replays) * floatsPerRow + 5 * 16 }
-        let block = AlignedBuffer(count: floats + experts * samples * outputs + stride + 48)
+        let block = AlignedBuffer(count: floats + experts * samples * outputs + others.columns + 48)
         var next = block.floats
         func take(_ count: Int) -> UnsafeMutablePointer<Float> {
             defer { next += (count + 15) & ~15 }
@@ -78,11 +98,12 @@ final class CommitteeRun {
         orders = rehearsals.map { rehearsal in
             let rows = samples * (1 + rehearsal.replays)
             return Rows(
-                rehearsal: rehearsal, inputs: take(rows * stride), targets: take(rows), weights: take(rows),
+                rehearsal: rehearsal, inputs: take(rows * stride), lists: isSparse ? SparseBuffer() : nil,
+                targets: take(rows), weights: take(rows),
                 predictions: take(rows * outputs), losses: take(rows), places: .allocate(capacity: samples))
         }
         opinions = take(experts * samples * outputs)
-        factors = take(stride)
+        factors = take(others.columns)
         outlooks = .allocate(capacity: samples)
         (self.stride, self.outputs, self.experts) = (stride, outputs, experts)
         (self.samples, self.block) = (samples, block)
@@ -93,8 +114,10 @@ final class CommitteeRun {
         outlooks.deallocate()
     }
 
-    func serves(_ network: Network, experts: Int) -> Bool {
-        network.inputStride == stride && network.outputs == outputs && experts == self.experts
+    func serves(_ committee: Committee) -> Bool {
+        let network = committee.leader
+        return (committee.isSparse ? 0 : network.inputStride) == stride && network.outputs == outputs
+            && committee.racers.count + committee.others!.count == experts
     }
 
     /// What an expert says of a sample. Shape: (outputs).
@@ -103,27 +126,38 @@ final class CommitteeRun {
         opinions + (expert * samples + sample) * outputs
     }
 
-    /// Adds a row to an order, scaled.
+    /// Adds a row to an order, and returns where its scaled inputs go. Other rows of the order may have moved.
     @inline(__always)
-    fileprivate func append(_ order: Int, _ target: Float, _ weight: Float) -> UnsafeMutablePointer<Float> {
-        let row = orders[order].count
-        orders[order].targets[row] = target
-        orders[order].weights[row] = weight
+    fileprivate func append(
+        _ order: Int, like row: SampleRow, _ target: Float, _ weight: Float
+    ) -> UnsafeMutablePointer<Float> {
+        let place = orders[order].count
+        orders[order].targets[place] = target
+        orders[order].weights[place] = weight
         orders[order].count += 1
-        return orders[order].inputs + row * stride
+        return orders[order].lists?.append(like: row) ?? orders[order].inputs + place * stride
+    }
+
+    fileprivate func removeAll() {
+        for order in orders.indices {
+            orders[order].count = 0
+            orders[order].lists?.removeAll()
+        }
     }
 }
 
 extension Committee {
+    /// Makes memory for a run; returns the samples that fit.
+    mutating func prepareRun() -> Int {
+        if buffers == nil || !buffers!.serves(self) { buffers = CommitteeRun(self) }
+        return buffers!.samples
+    }
+
     /// Predicts, scores and learns samples in order, as many as fit a run; returns how many.
     mutating func run(_ chunk: CommitteeChunk, scaler: inout FeatureScaler) -> Int {
-        let experts = racers.count + others!.count
-        if buffers == nil || !buffers!.serves(leader, experts: experts) {
-            buffers = CommitteeRun(racers, experts: experts)
-        }
+        let count = min(chunk.count, prepareRun())
         let run = buffers!
-        let count = min(chunk.count, run.samples)
-        for order in run.orders.indices { run.orders[order].count = 0 }
+        run.removeAll()
         for i in 0..<count { others!.prepare(i, chunk, run, first: racers.count, seed: seed, &scaler) }
         for (expert, racer) in racers.enumerated() {
             let rows = run.orders.first { $0.rehearsal == racer.rehearsal }!
@@ -147,11 +181,17 @@ extension Committee {
     private static func learn(_ rows: CommitteeRun.Rows, _ network: Network) {
         var done = 0
         while done < rows.count {
+            let (count, targets, weights) = (rows.count - done, rows.targets + done, rows.weights + done)
+            let (predictions, losses) = (rows.predictions + done * network.outputs, rows.losses + done)
             done += network.run(
-                NetworkChunk(
-                    count: rows.count - done, inputs: rows.inputs + done * network.inputStride,
-                    targets: rows.targets + done, weights: rows.weights + done,
-                    predictions: rows.predictions + done * network.outputs, losses: rows.losses + done))
+                rows.lists.map {
+                    NetworkChunk(
+                        count: count, sparse: $0.rows(from: done), targets: targets, weights: weights,
+                        predictions: predictions, losses: losses)
+                }
+                    ?? NetworkChunk(
+                        count: count, inputs: rows.inputs + done * network.inputStride, targets: targets,
+                        weights: weights, predictions: predictions, losses: losses))
             guard done < rows.count else { break }
             for k in 0..<network.outputs { rows.predictions[done * network.outputs + k] = 0 }
             network.reinitialize()
@@ -183,24 +223,24 @@ extension Committee.Others {
     fileprivate mutating func prepare(
         _ i: Int, _ chunk: CommitteeChunk, _ run: CommitteeRun, first: Int, seed: UInt64, _ scaler: inout FeatureScaler
     ) {
-        let x = chunk.features + i * reservoir.inputs
+        let row = chunk.rows[i]
         let target = chunk.targets[i]
         let weight = chunk.weights?[i] ?? 1
         let isLabelled = !target.isNaN
-        if isLabelled { scaler.update(x) }
+        if isLabelled { scaler.update(row) }
         if isLabelled || i == 0 { scaler.factors(into: run.factors) }
         let scale = scaler.scale(factors: UnsafePointer(run.factors))
 
         run.orders[0].places[i] = run.orders[0].count
-        let z = run.append(0, target, weight)
-        scaler.scale(x, factors: run.factors, into: z)
+        let z = run.append(0, like: row, target, weight)
+        scaler.scale(row, factors: run.factors, into: z)
         leastSquares?.take(z, scale)
         for level in levels.indices { levels[level].take(z, scale) }
         let outlook = values.outlook(base: task == .regression ? leastSquares?.output(0) : nil)
         run.outlooks[i] = outlook
         let lesson = task == .regression ? outlook.winsorised(target) : target
-        ask(i, x, z, chunk, run, scale, first: first)
-        if isLabelled { learn(z, lesson, chunk, scale, outlook) }
+        ask(i, row, z, chunk, run, scale, first: first)
+        if isLabelled { learn(row, z, lesson, classes: chunk.classes, scale, outlook) }
 
         let own = inUnits(lesson, base: outlook.base)
         run.orders[0].targets[run.orders[0].places[i]] = own
@@ -208,22 +248,23 @@ extension Committee.Others {
         for order in 1..<max(run.orders.count, 1) {
             let rehearsal = run.orders[order].rehearsal
             run.orders[order].places[i] = run.orders[order].count
-            run.append(order, own, weight).update(from: z, count: run.stride)
+            run.append(order, like: row, own, weight).update(from: z, count: row.count)
             guard isLabelled else { continue }
             let memory = rehearsal.memory == .recent ? recent : reservoir
             for _ in 0..<rehearsal.replays {
                 guard let place = memory.draw(&random) else { break }
-                let again = run.append(order, 0, memory.weights[place])
-                scaler.scale(memory.row(place), factors: run.factors, into: again)
+                let past = memory.row(place)
+                let again = run.append(order, like: past, 0, memory.weights[place])
+                scaler.scale(past, factors: run.factors, into: again)
                 var base = outlook.base
                 if let leastSquares, task == .regression { base = leastSquares.value(again, scale) }
                 run.orders[order].targets[run.orders[order].count - 1] = inUnits(memory.targets[place], base: base)
             }
         }
         guard isLabelled else { return }
-        reservoir.insert(x, target: lesson, weight: weight, &random)
-        if let place = recent.insert(x, target: lesson, weight: weight, &random) {
-            neighbours?.insert(x, target: lesson, at: place)
+        reservoir.insert(row, target: lesson, weight: weight, &random)
+        if let place = recent.insert(row, target: lesson, weight: weight, &random) {
+            neighbours?.insert(row.values, target: lesson, at: place)
         }
     }
 
@@ -235,7 +276,7 @@ extension Committee.Others {
 
     /// What neighbours, counts and least squares say of a sample.
     private mutating func ask(
-        _ i: Int, _ x: UnsafePointer<Float>, _ z: UnsafePointer<Float>, _ chunk: CommitteeChunk, _ run: CommitteeRun,
+        _ i: Int, _ row: SampleRow, _ z: UnsafePointer<Float>, _ chunk: CommitteeChunk, _ run: CommitteeRun,
         _ scale: FeatureScale, first: Int
     ) {
         var expert = first
@@ -245,7 +286,7 @@ extension Committee.Others {
         }
         let (classes, outputs) = (chunk.classes, run.outputs)
         if neighbours != nil {
-            neighbours!.find(x, factors: run.factors)
+            neighbours!.find(row.values, factors: run.factors)
             for nearest in [neighbours!.ofLong, neighbours!.ofShort] {
                 if task == .classification {
                     neighbours!.vote(nearest, classes: classes, outputs: outputs, into: next())
@@ -256,6 +297,7 @@ extension Committee.Others {
             }
         }
         if let bayes { bayes.predict(z, classes: classes, outputs: outputs, into: next()) }
+        if let terms { terms.predict(row, columns: columns, classes: classes, outputs: outputs, into: next()) }
         if let leastSquares {
             let opinion = next()
             if task == .classification {
@@ -294,14 +336,17 @@ extension Committee.Others {
         for k in 0..<classes { p[k] /= sum }
     }
 
+    /// Learns a sample that is in hand (see ``LeastSquares/take(_:_:)``).
     private mutating func learn(
-        _ z: UnsafePointer<Float>, _ target: Float, _ chunk: CommitteeChunk, _ scale: FeatureScale, _ outlook: Outlook
+        _ row: SampleRow, _ z: UnsafePointer<Float>, _ target: Float, classes: Int, _ scale: FeatureScale,
+        _ outlook: Outlook
     ) {
         if task == .classification {
             let label = Int(target)
             bayes?.learn(z, label)
-            let rest = 0.02 / Double(chunk.classes)
-            leastSquares?.learn(scale) { k in k >= chunk.classes ? 0 : rest + (k == label ? 0.98 : 0) }
+            terms?.learn(row, columns: columns, label)
+            let rest = 0.02 / Double(classes)
+            leastSquares?.learn(scale) { k in k >= classes ? 0 : rest + (k == label ? 0.98 : 0) }
         } else {
             values.learn(Double(target), outlook)
             leastSquares?.learn(scale) { _ in Double(target) }

@@ -41,7 +41,7 @@ struct LeastSquares: Sendable, Codable {
     init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         let shape = (try values.decode(Int.self, forKey: .inputs), try values.decode(Int.self, forKey: .outputs))
-        guard (1...LeastSquares.inputLimit).contains(shape.0), (1...65_536).contains(shape.1) else {
+        guard (0...LeastSquares.inputLimit).contains(shape.0), (1...65_536).contains(shape.1) else {
             throw DecodingError.dataCorruptedError(forKey: .inputs, in: values, debugDescription: "a shape of \(shape)")
         }
         self.init(

@@ -91,7 +91,7 @@ struct NearestNeighbours {
     /// Takes over the samples of a memory, each at its place.
     mutating func restore(_ memory: ReplayMemory) {
         forget()
-        for place in 0..<memory.count { insert(memory.row(place), target: memory.targets[place], at: place) }
+        for place in 0..<memory.count { insert(memory.row(place).values, target: memory.targets[place], at: place) }
         if memory.count > 0 { newest = Int((memory.seen - 1) % UInt64(memory.capacity)) }
     }
 

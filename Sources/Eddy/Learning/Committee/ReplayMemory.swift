@@ -20,15 +20,22 @@ final class ReplayMemory {
     }
 
     let kind: Kind
-    /// Features a sample.
+    /// Features a sample, of whole rows.
     let inputs: Int
+    /// Whether samples are lists of the inputs that they have.
+    let isSparse: Bool
     let capacity: Int
     /// Samples held.
     private(set) var count = 0
     /// Samples seen since the beginning.
     private(set) var seen: UInt64 = 0
-    /// Row-major. Shape: (capacity, inputs).
+    /// Row-major. Shape: (capacity, stride).
     private let rows: UnsafeMutablePointer<Float>
+    /// The inputs of a list's values. Shape: (capacity, stride), of lists.
+    private let places: UnsafeMutablePointer<UInt32>
+    /// Values of each sample. Shape: (capacity), of lists.
+    private let lengths: UnsafeMutablePointer<Int>
+    private let stride: Int
     /// Class indices, or values in the target's units. Shape: (capacity).
     let targets: UnsafeMutablePointer<Float>
     /// What each sample's updates are scaled by. Shape: (capacity).
@@ -36,13 +43,21 @@ final class ReplayMemory {
 
     /// The most Floats that are kept: 4 MB.
     private static let floatLimit = 1 << 20
+    /// The longest list that is kept: longer ones are learned once.
+    private static let longestList = 1024
 
-    init(_ kind: Kind, inputs: Int, capacity wanted: Int = 1000) {
+    init(_ kind: Kind, inputs: Int, isSparse: Bool = false, capacity wanted: Int = 1000) {
         self.kind = kind
         self.inputs = inputs
-        capacity = max(16, min(wanted, ReplayMemory.floatLimit / max(inputs, 1)))
-        rows = .allocate(capacity: capacity * inputs)
-        rows.initialize(repeating: 0, count: capacity * inputs)
+        self.isSparse = isSparse
+        stride = isSparse ? ReplayMemory.longestList : inputs
+        capacity = max(16, min(wanted, ReplayMemory.floatLimit / max(stride, 1)))
+        rows = .allocate(capacity: capacity * stride)
+        rows.initialize(repeating: 0, count: capacity * stride)
+        places = .allocate(capacity: isSparse ? capacity * stride : 0)
+        places.initialize(repeating: 0, count: isSparse ? capacity * stride : 0)
+        lengths = .allocate(capacity: capacity)
+        lengths.initialize(repeating: isSparse ? 0 : inputs, count: capacity)
         targets = .allocate(capacity: capacity)
         targets.initialize(repeating: 0, count: capacity)
         weights = .allocate(capacity: capacity)
@@ -51,13 +66,25 @@ final class ReplayMemory {
 
     deinit {
         rows.deallocate()
+        places.deallocate()
+        lengths.deallocate()
         targets.deallocate()
         weights.deallocate()
     }
 
-    /// A sample's features. Shape: (inputs).
+    /// A sample's features.
     @inline(__always)
-    func row(_ place: Int) -> UnsafePointer<Float> { UnsafePointer(rows + place * inputs) }
+    func row(_ place: Int) -> SampleRow {
+        SampleRow(
+            values: UnsafePointer(rows + place * stride),
+            places: isSparse ? UnsafePointer(places + place * stride) : nil, count: lengths[place])
+    }
+
+    /// The places of the samples held, oldest first where it is the newest that are kept.
+    var order: [Int] {
+        let oldest = kind == .recent && count == capacity ? Int(seen % UInt64(capacity)) : 0
+        return (0..<count).map { (oldest + $0) % capacity }
+    }
 
     /// A place to be learned again, or nil where there is none.
     @inline(__always)
@@ -75,14 +102,19 @@ final class ReplayMemory {
 
     /// Takes a sample in, in place of another where the memory is full; returns its place, nil where it is not kept.
     @inline(__always) @discardableResult
-    func insert(_ x: UnsafePointer<Float>, target: Float, weight: Float, _ random: inout SeededRandom) -> Int? {
+    func insert(_ x: SampleRow, target: Float, weight: Float, _ random: inout SeededRandom) -> Int? {
+        guard x.count <= stride else { return nil }
         defer { seen += 1 }
         var place = Int(seen % UInt64(capacity))
         if kind == .reservoir {
             place = count < capacity ? count : random.index(below: Int(min(seen + 1, 1 << 31)))
             guard place < capacity else { return nil }
         }
-        (rows + place * inputs).update(from: x, count: inputs)
+        (rows + place * stride).update(from: x.values, count: x.count)
+        if let list = x.places {
+            (places + place * stride).update(from: list, count: x.count)
+            lengths[place] = x.count
+        }
         targets[place] = target
         weights[place] = weight
         if count < capacity { count += 1 }
@@ -102,43 +134,85 @@ final class ReplayMemory {
 
     /// The same samples with more features, which they did not have.
     func widened(to inputs: Int) -> ReplayMemory {
-        let other = ReplayMemory(kind, inputs: inputs, capacity: capacity)
-        // A narrower memory may hold more: the newest of a ring go over, the first of a reservoir.
-        var random = SeededRandom(seed: seen)
-        let kept = min(count, other.capacity)
-        let oldest = kind == .recent && count == capacity ? Int(seen % UInt64(capacity)) : 0
-        var x = [Float](repeating: 0, count: inputs)
-        for i in (count - kept)..<count {
-            let place = (oldest + i) % capacity
-            for j in 0..<self.inputs { x[j] = row(place)[j] }
-            other.insert(x, target: targets[place], weight: weights[place], &random)
+        if isSparse { return self }
+        return copied(to: ReplayMemory(kind, inputs: inputs, capacity: capacity)) { row, add in
+            let x = [Float](UnsafeBufferPointer(start: row.values, count: row.count))
+            (x + repeatElement(0, count: inputs - x.count)).withUnsafeBufferPointer {
+                add(SampleRow(values: $0.baseAddress!, places: nil, count: inputs))
+            }
         }
-        if kind == .reservoir { other.seen = seen }
+    }
+
+    /// The same samples as lists of all columns, and of whatever else they have.
+    func sparse(columns: Int) -> ReplayMemory {
+        let list = SparseBuffer()
+        return copied(to: ReplayMemory(kind, inputs: 0, isSparse: true, capacity: capacity)) { row, add in
+            let kept = (0..<row.count).filter { $0 < columns || row.values[$0] != 0 }
+            list.removeAll()
+            let (places, values) = list.append(kept.count)
+            for (k, j) in kept.enumerated() { (places[k], values[k]) = (UInt32(j), row.values[j]) }
+            add(list[0])
+        }
+    }
+
+    /// Puts all samples into another memory. It may hold fewer: the newest of a ring go over, the last of a reservoir.
+    private func copied(
+        to other: ReplayMemory, _ form: (SampleRow, (SampleRow) -> Void) -> Void
+    ) -> ReplayMemory {
+        var random = SeededRandom(seed: seen)
+        for place in order.suffix(other.capacity) {
+            form(row(place)) { other.insert($0, target: targets[place], weight: weights[place], &random) }
+        }
+        if kind == .reservoir, other.count > 0 { other.seen = max(seen, UInt64(other.count)) }
         return other
     }
 
     // MARK: In the model file
 
-    /// Everything held, for a file: each sample's features, target and weight. Shape: (count, inputs + 2).
+    /// Everything held, for a file: each sample's features, target and weight; of a list, the number of its values and
+    /// their places before them.
     var contents: [Float] {
-        (0..<count).flatMap { place in
-            Array(UnsafeBufferPointer(start: row(place), count: inputs)) + [targets[place], weights[place]]
+        var contents: [Float] = []
+        for place in 0..<count {
+            let row = row(place)
+            if let places = row.places {
+                contents.append(Float(row.count))
+                for k in 0..<row.count { contents.append(Float(places[k])) }
+            }
+            contents += UnsafeBufferPointer(start: row.values, count: row.count)
+            contents += [targets[place], weights[place]]
         }
+        return contents
     }
 
+    /// - Parameter inputs: of the networks: what places are below.
     /// - Returns: whether the contents could be such.
-    func restore(_ contents: [Float], seen: UInt64, where isTarget: (Float) -> Bool) -> Bool {
-        let count = contents.count / (inputs + 2)
-        guard contents.count == count * (inputs + 2), count <= capacity, seen >= UInt64(count), seen < 1 << 62,
-            count == capacity || seen == UInt64(count)
-        else { return false }
-        for place in 0..<count {
-            let first = place * (inputs + 2)
-            guard isTarget(contents[first + inputs]), contents[first + inputs + 1].isFinite else { return false }
-            for j in 0..<inputs { rows[place * inputs + j] = contents[first + j] }
-            targets[place] = contents[first + inputs]
-            weights[place] = contents[first + inputs + 1]
+    func restore(_ contents: [Float], seen: UInt64, inputs: Int, where isTarget: (Float) -> Bool) -> Bool {
+        var rest = contents[...]
+        var count = 0
+        while !rest.isEmpty {
+            var length = self.inputs
+            if isSparse {
+                guard let first = rest.popFirst(), first >= 0, first <= Float(stride) else { return false }
+                length = Int(first)
+            }
+            guard count < capacity, rest.count >= (isSparse ? 2 : 1) * length + 2 else { return false }
+            if isSparse {
+                var least: Float = 0
+                for k in 0..<length {
+                    let place = rest.removeFirst()
+                    guard place >= least, place < Float(inputs) else { return false }
+                    places[count * stride + k] = UInt32(place)
+                    least = place + 1
+                }
+                lengths[count] = length
+            }
+            for k in 0..<length { rows[count * stride + k] = rest.removeFirst() }
+            (targets[count], weights[count]) = (rest.removeFirst(), rest.removeFirst())
+            guard isTarget(targets[count]), weights[count].isFinite else { return false }
+            count += 1
         }
+        guard seen >= UInt64(count), seen < 1 << 62, count == capacity || seen == UInt64(count) else { return false }
         (self.count, self.seen) = (count, seen)
         return true
     }

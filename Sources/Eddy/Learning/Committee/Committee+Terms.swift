@@ -1,0 +1,43 @@
+// From whole rows to lists of terms, once a stream turns out to have many.
+
+import Backprop
+
+extension Committee {
+    /// The committee for lists, of so many inputs: it learns what the old one remembers as if it came now.
+    ///
+    /// - Parameters:
+    ///   - columns: inputs before the terms.
+    ///   - classes: that are known; 0 for values.
+    ///   - scaler: for lists already. What is learned again does not count for it twice.
+    func sparse(
+        columns: Int, inputs: Int, classes: Int, scaler: FeatureScaler
+    ) throws(ArchitectureError) -> Committee {
+        guard let others else { return self }
+        var committee = try Committee(
+            task: others.task, inputs: inputs, outputs: leader.outputs, seed: seed, columns: columns)
+        // Of the networks there is one in both: 32 ReLU units with Adam.
+        committee.racers[1].network = try racers[1].network.widened(to: inputs)
+
+        let recent = others.recent.sparse(columns: columns)
+        let rows = SparseBuffer()
+        let numbers = AlignedBuffer(count: recent.count * (3 + leader.outputs))
+        let (targets, weights) = (numbers.floats, numbers.floats + recent.count)
+        for (i, place) in recent.order.enumerated() {
+            let row = recent.row(place)
+            rows.append(like: row).update(from: row.values, count: row.count)
+            (targets[i], weights[i]) = (recent.targets[place], recent.weights[place])
+        }
+        var scaler = scaler
+        var done = 0
+        while done < recent.count {
+            done += committee.run(
+                CommitteeChunk(
+                    count: recent.count - done, rows: .lists(rows, from: done), targets: targets + done,
+                    weights: weights + done, classes: classes, predictions: weights + 2 * recent.count,
+                    losses: weights + recent.count), scaler: &scaler)
+        }
+        withExtendedLifetime(numbers) {}
+        committee.others!.reservoir = others.reservoir.sparse(columns: columns)
+        return committee
+    }
+}

@@ -1,0 +1,248 @@
+// Streams of many terms: samples become lists of what they have, and nothing else may change by that.
+
+import Foundation
+import Testing
+
+@testable import Backprop
+@testable import Eddy
+
+private func learner(_ profile: Profile) throws -> Learner {
+    var configuration = Configuration()
+    configuration.profile = profile
+    return try Learner(configuration)
+}
+
+@Suite struct TermTests {
+    private static let kinds = [(Profile.best, false), (.best, true), (.fast, false), (.fast, true)]
+
+    // MARK: What it reaches
+
+    /// Two classes and two thousand words, of which a sample has twelve, each with a say of its own.
+    @Test(arguments: [(Profile.best, 0.81), (.fast, 0.75)])
+    func manyWords_areLearned(profile: Profile, bound: Double) throws {
+        var random = TestRandom(seed: 61)
+        let says = (0..<2000).map { _ in Float.random(in: -1...1, using: &random) }
+        var stream = SampleChunk(inputs: 0)
+        for _ in 0..<12_000 {
+            let words = (0..<12).map { _ in Int.random(in: 0..<2000, using: &random) }
+            let sum = words.reduce(0) { $0 + says[$1] }
+            try stream.append(
+                Sample([], label: .text(sum > 0 ? "for" : "against"), terms: words.map { Term("w\($0)") }))
+        }
+        let learner = try learner(profile)
+        let steps = learner.learn(stream)
+        #expect(steps.rejections.isEmpty && learner.encoder!.isSparse)
+        let right = (6000..<12_000).count { steps.predictions[$0] == steps.targets[$0] }
+        #expect(Double(right) / 6000 > bound, "\(Double(right) / 6000)")
+    }
+
+    /// Columns keep their experts where terms that say nothing stand beside them.
+    @Test func columns_areLearnedAsWellAsBefore() throws {
+        var stream = try samples("bananas")
+        var with = SampleChunk(inputs: stream.inputs)
+        for i in 0..<stream.count {
+            let x = Array(stream.features[i * stream.inputs..<(i + 1) * stream.inputs])
+            try with.append(Sample(x, label: stream.labels[i], terms: [Term("user=\(i * 7919 % 900)")]))
+        }
+        stream = with
+        let learner = try Learner()
+        _ = learner.learn(stream)
+        #expect(learner.encoder!.isSparse && learner.metrics.accuracy > 0.87, "\(learner.metrics.accuracy)")
+    }
+
+    @Test func valuesOfWords_areLearned() throws {
+        var random = TestRandom(seed: 62)
+        let says = (0..<500).map { _ in Float.random(in: 0...10, using: &random) }
+        var stream = SampleChunk(inputs: 0)
+        for _ in 0..<6000 {
+            let words = (0..<5).map { _ in Int.random(in: 0..<500, using: &random) }
+            let value = words.reduce(100) { $0 + says[$1] } + .random(in: 0...0.5, using: &random)
+            try stream.append(Sample([], label: .number(value), terms: words.map { Term("w\($0)") }))
+        }
+        let learner = try Learner()
+        let steps = learner.learn(stream)
+        #expect(learner.task == .regression && learner.encoder!.isSparse)
+        let errors = (4000..<6000).map { abs(steps.predictions[$0] - steps.targets[$0]) }
+        #expect(errors.reduce(0, +) / 2000 < 2, "a deviation of the values is 6.5")
+    }
+
+    // MARK: The same bits
+
+    @Test(arguments: kinds)
+    func anySplitIntoChunks_givesTheSameBits(profile: Profile, isRegression: Bool) throws {
+        let stream = try motley(count: 900, seed: 63, isRegression: isRegression, words: 600)
+        let whole = try learner(profile)
+        let expected = whole.learn(stream)
+        #expect(whole.encoder!.isSparse && expected.rejections.isEmpty)
+        var random = TestRandom(seed: 64)
+        for longest in [1, 9, 300] {
+            let parts = try learner(profile)
+            var (losses, predictions): ([UInt32], [UInt32]) = ([], [])
+            var first = 0
+            while first < stream.count {
+                let last = min(stream.count, first + .random(in: 1...longest, using: &random))
+                let steps = parts.learn(stream[first..<last])
+                losses += steps.losses.map(\.bitPattern)
+                predictions += steps.predictions.map(\.bitPattern)
+                first = last
+            }
+            #expect(losses == expected.losses.map(\.bitPattern), "chunks of at most \(longest)")
+            #expect(predictions == expected.predictions.map(\.bitPattern))
+            #expect(try state(parts) == state(whole))
+        }
+    }
+
+    /// Saved while samples are rows still, and when they are lists.
+    @Test(arguments: kinds)
+    func aLoadedModel_goesOnToTheBit(profile: Profile, isRegression: Bool) throws {
+        let stream = try motley(count: 700, seed: 65, isRegression: isRegression, words: 600)
+        let whole = try learner(profile)
+        let expected = whole.learn(stream)
+        for (stop, isSparse) in [(20, false), (500, true)] {
+            let first = try learner(profile)
+            _ = first.learn(stream[0..<stop])
+            #expect(first.encoder!.isSparse == isSparse)
+            let second = try ModelFile.decode(try ModelFile.encode(first, schema: nil)).0
+            let rest = second.learn(stream[stop..<700])
+            #expect(rest.losses.map(\.bitPattern) == expected.losses[stop...].map(\.bitPattern))
+            #expect(try state(second) == state(whole))
+        }
+    }
+
+    @Test(arguments: kinds)
+    func aQuestion_changesNothing_andACopyAnswersAlike(profile: Profile, isRegression: Bool) throws {
+        let stream = try motley(count: 600, seed: 66, isRegression: isRegression, words: 600)
+        let learner = try learner(profile)
+        _ = learner.learn(stream[0..<500])
+        #expect(learner.encoder!.isSparse)
+        let before = try state(learner)
+        let copy = learner.frozen()!.thawed()
+        let questions = stream[500..<600].withoutLabels()
+        let answers = learner.learn(questions).predictions.map(\.bitPattern)
+        #expect(try state(learner) == before)
+        #expect(copy.learn(questions).predictions.map(\.bitPattern) == answers)
+    }
+
+    /// A sample that the one network rejects takes its words back with it, and the scale.
+    @Test func aRejectedSample_leavesNothing() throws {
+        let stream = try motley(count: 400, seed: 67, isRegression: true, words: 600)
+        var wild = SampleChunk(inputs: 3)
+        for i in 0..<400 {
+            let terms = stream.terms.range(of: i).map { Term("\(stream.terms.keys[$0])", stream.terms.values[$0]) }
+            let x = Array(stream.features[i * 3..<(i + 1) * 3])
+            if i % 40 == 39 {
+                try wild.append(Sample(x, label: .number(3e38), terms: terms + [Term("new \(i)")]))
+            } else {
+                try wild.append(Sample(x, label: stream.labels[i], terms: terms))
+            }
+        }
+        var configuration = Configuration()
+        configuration.profile = .fast
+        configuration.scaling = false
+        configuration.optimizer = .sgd(0.001)
+        let learner = try Learner(configuration)
+        let steps = learner.learn(wild)
+        #expect(learner.encoder!.isSparse && !steps.rejections.isEmpty)
+        #expect(!learner.encoder!.names.contains { $0.hasPrefix("new") })
+        let calm = try Learner(configuration)
+        let rejected = Set(steps.rejections.map(\.index))
+        for i in 0..<400 where !rejected.contains(i) { _ = calm.learn(wild[i..<i + 1]) }
+        #expect(try state(calm) == state(learner))
+    }
+
+    // MARK: Room
+
+    @Test(arguments: [Profile.best, .fast])
+    func moreTermsThanThereIsRoomFor_share(profile: Profile) throws {
+        var stream = SampleChunk(inputs: 0)
+        for i in 0..<3000 {
+            try stream.append(
+                Sample([], label: .number(Float(i % 2)), terms: [Term("id=\(i)"), Term(i % 2 == 0 ? "even" : "odd")]))
+        }
+        let learner = try learner(profile)
+        _ = learner.learn(stream[0..<1000])
+        learner.encoder!.close(at: 1100)
+        let steps = learner.learn(stream[1000..<3000])
+        #expect(steps.rejections.isEmpty)
+        #expect(learner.encoder!.names.count == 1100 && learner.encoder!.collisions > 1800)
+        #expect(steps.errors[500...].reduce(0, +) < 50)
+    }
+
+    @Test func oneLineOfWords_isLearned() throws {
+        var stream = SampleChunk(inputs: 0)
+        try stream.append(Sample([], label: 1, terms: (0..<20_000).map { Term("word \($0)") }))
+        try stream.append(Sample([], label: 0, terms: [Term("word 7"), Term("word 20001")]))
+        let learner = try Learner()
+        #expect(learner.learn(stream).learned == 2)
+        #expect(learner.encoder!.names.count == 20_001 && learner.encoder!.collisions == 0)
+    }
+
+    /// With this many classes the networks of 2^18 inputs would be too large for the memory there is.
+    @Test func memory_isBounded() throws {
+        var learner = try Learner()
+        var stream = SampleChunk(inputs: 0)
+        for i in 0..<300 { try stream.append(Sample([], label: .text("class \(i)"), terms: [Term("w\(i)")])) }
+        _ = learner.learn(stream)
+        #expect(learner.encoder!.isSparse && !learner.head!.committee.isBeyondMemory(inputs: 10_000))
+        #expect(learner.head!.committee.isBeyondMemory(inputs: FeatureEncoder.limit))
+        learner = try Learner()
+        _ = learner.learn(stream[0..<1])
+    }
+
+    // MARK: Parts
+
+    @Test func keys_areFound() {
+        var random = TestRandom(seed: 68)
+        var table = KeyTable()
+        var expected: [UInt64: Int32] = [:]
+        for i in 0..<5000 {
+            // Some that meet in the table, and 0.
+            let key = i % 3 == 0 ? UInt64(i) << 40 : i == 100 ? 0 : UInt64.random(in: 0...(.max), using: &random)
+            (table[key], expected[key]) = (Int32(i), Int32(i))
+        }
+        #expect(table.count == expected.count)
+        #expect(expected.allSatisfy { table[$0.key] == $0.value } && table[12345] == -1)
+        let gone = expected.keys.filter { $0 % 2 == 0 }
+        table.remove(gone)
+        #expect(gone.allSatisfy { table[$0] == -1 } && table.count == expected.count - gone.count)
+        #expect(expected.filter { $0.key % 2 == 1 }.allSatisfy { table[$0.key] == $0.value })
+    }
+
+    /// By the formula of the paper, a logarithm a term and class.
+    @Test func naiveBayesOfTerms_isWhatItSays() {
+        var random = TestRandom(seed: 69)
+        var bayes = TermBayes(classes: 2)
+        var (counts, totals, samples) = (
+            [[Float]](repeating: [0, 0, 0], count: 40), [Float](repeating: 0, count: 3), [Float](repeating: 0, count: 3)
+        )
+        let list = SparseBuffer()
+        for i in 0..<200 {
+            list.removeAll()
+            let terms = Set((0..<5).map { _ in Int.random(in: 0..<40, using: &random) }).sorted()
+            let (places, values) = list.append(1 + terms.count)
+            (places[0], values[0]) = (0, 0.5)
+            for (k, term) in terms.enumerated() { (places[k + 1], values[k + 1]) = (UInt32(term + 1), 2) }
+            let classes = i < 100 ? 2 : 3
+            var p: [Float] = [0, 0, 0, 0]
+            bayes.predict(list[0], columns: 1, classes: classes, outputs: 4, into: &p)
+
+            let known = Float(counts.count { $0 != [0, 0, 0] })
+            let logs = (0..<classes).map { k in
+                let seen = terms.filter {
+                    counts[$0] != [0, 0, 0] || $0 < (counts.lastIndex { $0 != [0, 0, 0] } ?? -1)
+                }
+                return log((samples[k] + 0.5) / (Float(i) + 0.5 * Float(classes)))
+                    + 0.7 * seen.reduce(Float(0)) { $0 + log((counts[$1][k] + 0.1) / (totals[k] + 0.1 * (known + 1))) }
+            }
+            let top = logs.max()!
+            let sum = logs.reduce(0) { $0 + exp($1 - top) }
+            for k in 0..<classes { #expect(abs(p[k] - exp(logs[k] - top) / sum) < 1e-4) }
+            #expect(p[classes...].allSatisfy { $0 == 0 })
+
+            let label = Int.random(in: 0..<classes, using: &random)
+            bayes.learn(list[0], columns: 1, label)
+            samples[label] += 1
+            for term in terms { (counts[term][label], totals[label]) = (counts[term][label] + 1, totals[label] + 1) }
+        }
+    }
+}
