@@ -59,4 +59,31 @@ import Testing
         scaler.rollBack()
         #expect(scaler.means == [2] && scaler.count == 1)
     }
+
+    /// Wherever it stands among the first twenty, and whatever the feature's own scale.
+    @Test(arguments: [0, 7, 19], [Float(1e-3), 1, 1e5])
+    func aWildFirstValue_hidesNoFeature(place: Int, scale: Float) {
+        var random = SeededRandom(seed: 5, stream: 0)
+        var scaler = FeatureScaler(inputs: 2, isRobust: true)
+        for i in 0..<100 {
+            let x = i == place ? 1e30 : scale * random.uniform(in: -1...1)
+            scaler.update([x, i % 10 == 3 ? 1 : 0])
+        }
+        let scaled = scaler.scaled([scale, 1])
+        #expect(scaled[0] > 0.8 && scaled[0] < 3, "\(scaled)")
+        #expect(scaled[1] > 1, "a rare category is no error")
+    }
+
+    /// Values that are merely spread widely stay what they are.
+    @Test func ordinaryFirstValues_areBelieved() {
+        var random = SeededRandom(seed: 6, stream: 0)
+        var robust = FeatureScaler(inputs: 1, isRobust: true)
+        var plain = FeatureScaler(inputs: 1)
+        for _ in 0..<20 {
+            let x = -Elementary.log(random.uniform(in: 0.001...1)) * 5
+            robust.update([x])
+            plain.update([x])
+        }
+        #expect(robust.means == plain.means && robust.squares == plain.squares)
+    }
 }

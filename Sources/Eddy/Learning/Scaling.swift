@@ -7,7 +7,8 @@
 //
 // The robust form, a committee's, lets no value move the moments by more than five deviations, and cuts scaled features
 // at four: a thousandfold outlier then costs one odd sample, and not the scale of the next ten thousand. A change of
-// scale in earnest still gets through, by some percent a sample. The first twenty samples are believed as they are.
+// scale in earnest still gets through, by some percent a sample. Of the first twenty samples not enough is known: they are
+// believed as they are, and looked at again when there are twenty.
 //
 // Where samples are lists (FeatureEncoder), terms are not centred, only divided by the root of their mean square where they
 // are present, so that one that is absent stays 0.
@@ -34,6 +35,9 @@ struct FeatureScaler: Sendable, Codable {
     /// What has been written over in `terms` since the mark; nil where nothing was marked.
     private var overwritten: [(index: Int, term: Term)]?
 
+    /// The first samples, where they are looked at again. Shape: (samples, centred).
+    private var early: [Float] = []
+
     private struct Term: Sendable {
         var count = 0.0
         var squares = 0.0
@@ -46,6 +50,7 @@ struct FeatureScaler: Sendable, Codable {
         var count: Double
         var moments: Moments
         var absences: [Double] = []
+        var early: [Float] = []
     }
 
     /// The largest scaled feature, in deviations: one wild value must not throw the weights.
@@ -54,6 +59,8 @@ struct FeatureScaler: Sendable, Codable {
     /// The most deviations by which a value moves the moments, once there are enough to know them.
     private static let winsor = 5.0
     private static let winsorFrom = 20.0
+    /// Of the first values, those so many deviations from their median are gross errors.
+    private static let gross = 20.0
 
     private var bound: Float { isRobust ? FeatureScaler.robustBound : FeatureScaler.bound }
 
@@ -76,6 +83,7 @@ struct FeatureScaler: Sendable, Codable {
         if isSparse {
             terms += repeatElement(Term(), count: wider - inputs)
         } else {
+            reshapeEarly(to: wider)
             take(moments, centred: wider)
             if !absences.isEmpty { absences += repeatElement(0, count: wider - inputs) }
         }
@@ -99,6 +107,7 @@ struct FeatureScaler: Sendable, Codable {
             // As many as there would be of 1s: exact for words and categories.
             return Term(count: min(max(count * moments.means[j], squares > 0 ? 1 : 0), count), squares: squares)
         }
+        reshapeEarly(to: columns)
         take(moments, centred: columns)
         if !absences.isEmpty { absences.removeLast(absences.count - columns) }
         isSparse = true
@@ -138,6 +147,47 @@ struct FeatureScaler: Sendable, Codable {
                 continue
             }
             move(j, x[j], share)
+        }
+        if isRobust, count <= FeatureScaler.winsorFrom { keepEarly(x) }
+    }
+
+    // MARK: The first samples
+
+    private mutating func keepEarly(_ x: UnsafePointer<Float>) {
+        early += UnsafeBufferPointer(start: x, count: centred)
+        guard count == FeatureScaler.winsorFrom else { return }
+        for j in 0..<centred { judgeEarly(j) }
+        early = []
+    }
+
+    /// One wild value among the first would hide a feature for as long as it takes thousands of others to outweigh it: it
+    /// counts as one at the edge of what is usual. The median's deviation tells what is (Hampel 1974), unless most values
+    /// are one, as of rare categories.
+    private mutating func judgeEarly(_ j: Int) {
+        let values = stride(from: j, to: early.count, by: centred).map { Double(early[$0]) }.filter(\.isFinite)
+        func median(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.sorted()[values.count / 2] }
+        let middle = median(values)
+        let deviation = 1.4826 * median(values.map { abs($0 - middle) })
+        guard deviation > 0, values.contains(where: { abs($0 - middle) > FeatureScaler.gross * deviation }) else {
+            return
+        }
+        let limit = FeatureScaler.winsor * deviation
+        var mean = 0.0
+        var squares = 0.0
+        for (n, value) in values.enumerated() {
+            let value = min(max(value, middle - limit), middle + limit)
+            let distance = value - mean
+            mean += distance / Double(n + 1)
+            squares += distance * (value - mean)
+        }
+        (moments.means[j], moments.squares[j]) = (mean, squares)
+    }
+
+    /// Makes rows of another width of them, whose further values were 0 so far.
+    private mutating func reshapeEarly(to width: Int) {
+        guard !early.isEmpty else { return }
+        early = stride(from: 0, to: early.count, by: centred).flatMap { row in
+            (0..<width).map { $0 < centred ? early[row + $0] : 0 }
         }
     }
 
@@ -253,6 +303,7 @@ struct FeatureScaler: Sendable, Codable {
         marked.count = count
         marked.moments.take(moments)
         if !absences.isEmpty { marked.absences = absences }
+        if isRobust { marked.early = early }
         if isSparse { overwritten = [] }
     }
 
@@ -261,6 +312,7 @@ struct FeatureScaler: Sendable, Codable {
         own()
         count = marked.count
         moments.take(marked.moments)
+        early = marked.early
         if !absences.isEmpty {
             absences = marked.absences.isEmpty ? Array(repeating: 0, count: centred) : marked.absences
         }
@@ -279,7 +331,7 @@ struct FeatureScaler: Sendable, Codable {
     // MARK: In the model file
 
     private enum CodingKeys: CodingKey {
-        case count, means, squares, isRobust, absences, inputs, termCounts, termSquares
+        case count, means, squares, isRobust, early, absences, inputs, termCounts, termSquares
     }
 
     init(from decoder: any Decoder) throws {
@@ -289,13 +341,16 @@ struct FeatureScaler: Sendable, Codable {
         self.init(inputs: means.count, isRobust: try values.decodeIfPresent(Bool.self, forKey: .isRobust) ?? false)
         count = try values.decode(Double.self, forKey: .count)
         absences = try values.decodeIfPresent([Double].self, forKey: .absences) ?? []
+        early = try values.decodeIfPresent([Float].self, forKey: .early) ?? []
         let counts = try values.decodeIfPresent([Double].self, forKey: .termCounts)
         let termSquares = try values.decodeIfPresent([Double].self, forKey: .termSquares)
         inputs = try values.decodeIfPresent(Int.self, forKey: .inputs) ?? centred
         isSparse = counts != nil
         let known = counts?.count ?? 0
         guard squares.count == centred, absences.isEmpty || absences.count == centred, termSquares?.count ?? 0 == known,
-            (centred...1 << 25).contains(inputs), isSparse ? known <= inputs - centred : inputs == centred
+            early.count <= 20 * centred, centred == 0 || early.count % centred == 0,
+            (centred...1 << 25).contains(inputs),
+            isSparse ? known <= inputs - centred : inputs == centred
         else {
             throw DecodingError.dataCorruptedError(
                 forKey: .squares, in: values, debugDescription: "not as many as means")
@@ -311,6 +366,7 @@ struct FeatureScaler: Sendable, Codable {
         try values.encode(means, forKey: .means)
         try values.encode(squares, forKey: .squares)
         try values.encode(isRobust, forKey: .isRobust)
+        if !early.isEmpty { try values.encode(early, forKey: .early) }
         if !absences.isEmpty { try values.encode(absences, forKey: .absences) }
         guard isSparse else { return }
         let known = terms.prefix((terms.lastIndex { $0.count > 0 } ?? -1) + 1)
