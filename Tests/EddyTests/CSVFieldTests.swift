@@ -16,7 +16,7 @@ import Testing
     }
 
     @Test(arguments: [
-        " ", " 1", "1 ", "1\t", "inf", "-inf", "Infinity", "0x1p3", "0x10", "1_000", "1e", "1e+",
+        "\" 1\"", "1 2", "inf", "-inf", "Infinity", "0x1p3", "0x10", "1_000", "1e", "1e+",
         "e5",
         ".", "-", "+", "--1", "1.2.3", "1e5.5", "12%", "$1", "one", "１", "−1", "1\u{0}", "1f", "yes",
     ])
@@ -50,7 +50,19 @@ import Testing
         #expect(decoded.errors[0].column == 2)
     }
 
-    @Test(arguments: ["1,\"2\"3,x", "\"1\" ,2,x", "1,2,\"x", "\"", "1,\"", "1,2,\"x\"x"])
+    /// As in "39, State-gov, 13": by the row, by the cell, and in a header.
+    @Test func blanksAroundCells_areNothing() {
+        let lines = " 1 ,2\t, red\n3, \"a, b\" , green \n 5,?,  \n"
+        let decoded = decode("a, b ,label\n1,x y,red\n" + lines)
+        #expect(decoded.events.isEmpty)
+        #expect(decoded.schema == Schema([.init("a"), .init("b", .text)], label: "label"))
+        #expect(decoded.rows == [[1], [1], [3], [5]] && decoded.labels == ["red", "red", "green", .none])
+        #expect(decoded.terms[1] == ["b=2": 1] && decoded.terms[2].keys.contains("b=a, b"))
+        let plain = decode("a,b,label\n1,2,red\n 3 , 4 , red \n5,6,7\n\"8\", 9, 7 \n")
+        #expect(plain.rows == [[1, 2], [3, 4], [5, 6], [8, 9]] && plain.labels == ["red", "red", 7, 7])
+    }
+
+    @Test(arguments: ["1,\"2\"3,x", "\"1\" 2,2,x", "1,2,\"x", "\"", "1,\"", "1,2,\"x\"x"])
     func quotesThatDoNotFit_areErrors(line: String) {
         let decoded = decode("a,b,label\n1,2,x\n\(line)\n3,4,x\n")
         #expect(decoded.errors.map(\.line) == [3])
@@ -75,7 +87,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "nan", "NaN", "inf", "-Infinity", "+inf", " x", "x ", " 1", "1 ", "a\u{1}b", "a\u{7F}b", "1e99",
+        "nan", "NaN", "inf", "-Infinity", "+inf", "\" x\"", "a\u{1}b", "a\u{7F}b", "1e99",
         String(repeating: "n", count: 257),
     ])
     func labelsThatAreNeither_areErrors(label: String) {

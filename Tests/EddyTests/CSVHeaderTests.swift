@@ -107,7 +107,7 @@ import Testing
     }
 
     @Test func badLinesBeforeTheFirstSample_fixNothing() {
-        let bad = ["hello", "inf,1,x,7", "{\"a\":", "[1,", " 1,,x", "?,?,?", "NA,NA,NA", "a\tb", "\"", ",,", "foo,bar"]
+        let bad = ["hello", "inf,1,x,7", "{\"a\":", "[1,", " ,,x", "?,?,?", "NA,NA,NA", "a\tb", "\"", ",,", "foo,bar"]
         let decoded = decode(bad.joined(separator: "\n") + "\na,b,label\n1,2,x\n")
         #expect(decoded.schema == Schema(names: ["a", "b"], label: "label"))
         #expect(decoded.rows == [[1, 2]])

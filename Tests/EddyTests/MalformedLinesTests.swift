@@ -156,11 +156,11 @@ import Testing
         ].map { feature(Array($0.utf8), needsSchema: true) }
         let features =
             words
-            + ["inf", "-inf", "+nan", "1e999", "-1e999", " 1", "1 ", "1\t", "\"1", "\"1\"2", "1\u{0}"].map {
+            + ["inf", "-inf", "+nan", "1e999", "-1e999", "\" 1\"", "\"1", "\"1\"2", "1\u{0}"].map {
                 feature(Array($0.utf8))
             }
         let labels = [
-            "nan", "-Infinity", "1e999", " x", "x ", "a\u{1}b", "\"x", "\"x\"y", String(repeating: "n", count: 300),
+            "nan", "-Infinity", "1e999", "\" x\"", "a\u{1}b", "\"x", "\"x\"y", String(repeating: "n", count: 300),
         ]
         .map { label(Array($0.utf8)) }
         return features + labels + [

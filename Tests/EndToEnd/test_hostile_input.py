@@ -81,7 +81,7 @@ class HostileInputTest(ServerTest):
             b"\0\0\0\n", b"\xff\xfe\xfd\n", b",,,,\n", b"x,1,1,1,setosa\n", b"1,inf,1,1,setosa\n",
             b"0x10,1,1,1,setosa\n",
             b"1e999,1,1,1,setosa\n", b"1,2,3\n", b"1,2,3,4,5,6\n", b'"1,2,3,4,setosa\n', b"{\"a\":1}\n",
-            b"1 ,2,3,4,setosa\n",
+            b"1 0,2,3,4,setosa\n",
             b"1;2;3;4;setosa\n", b"1,2,3,4,\xff\n", b"1,2,3,4,nan\n", b"1,2,3,4," + b"z" * 300 + b"\n", b"[1,2,3,4]\n",
             b"EDDY\1\0\1\0\4\0\0\0\n", b"1 |f a:1 b:2\n", b"1 1:2 3:4\n", b"--1,2,3,4,setosa\n", b"1,2,3,4e,setosa\n",
             b"!nonsense\n", b"GET / HTTP/1.1\n", b"\r\r\r\n", b"hello world\n"]

@@ -35,14 +35,15 @@ enum TextCells {
     private static let quote = UInt8(ascii: "\"")
     private static let comma = UInt8(ascii: ",")
 
-    /// The cell at the cursor, which moves to the comma after it or to the end.
+    /// The cell at the cursor, without blanks around it; the cursor moves to the comma after it or to the end.
     static func next(
         _ cursor: inout UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>, line: Int, column: Int
     ) throws(SampleError) -> TextCell {
+        while cursor < end, CellValue.isBlank(cursor.pointee) { cursor += 1 }
         let start = cursor
         guard cursor < end, cursor.pointee == quote else {
             while cursor < end, cursor.pointee != comma { cursor += 1 }
-            return .plain(UnsafeBufferPointer(start: start, count: cursor - start))
+            return .plain(CellValue.trimmed(UnsafeBufferPointer(start: start, count: cursor - start)))
         }
         cursor += 1
         var bytes: [UInt8] = []
@@ -55,6 +56,7 @@ enum TextCells {
                 cursor += 2
             } else {
                 cursor += 1
+                while cursor < end, CellValue.isBlank(cursor.pointee) { cursor += 1 }
                 guard cursor == end || cursor.pointee == comma else {
                     throw SampleError(
                         line: line, column: column, expected: "a comma after the closing quote",

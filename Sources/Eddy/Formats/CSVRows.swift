@@ -139,7 +139,10 @@ extension CSVReader {
             var label = Label.none
             var cell = start
             for index in 0..<places.count {
-                let end = start + Int(commas[index])
+                let comma = start + Int(commas[index])
+                var end = comma
+                while cell < end, CellValue.isBlank(cell.pointee) { cell += 1 }
+                while end > cell, CellValue.isBlank(end[-1]) { end -= 1 }
                 let bytes = UnsafeBufferPointer(start: cell, count: end - cell)
                 let place = places[index]
                 if place >= 0 {
@@ -155,7 +158,7 @@ extension CSVReader {
                         guard readOther(bytes, role, plan, row, number, &samples) else { return nil }
                     }
                 }
-                cell = end + 1
+                cell = comma + 1
             }
             // Where all are missing, the label too, it is no sample; that is looked at again.
             if case .none = label, plan.inputs == 0 || row[0].isNaN { return nil }

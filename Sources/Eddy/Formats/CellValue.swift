@@ -51,7 +51,7 @@ enum CellValue {
     }
 
     @inline(__always)
-    private static func isBlank(_ byte: UInt8?) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+    static func isBlank(_ byte: UInt8?) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
 
     /// Whether the bytes are text: UTF-8, and no control characters but tabs and, in JSON, ends of lines.
     static func isText(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
