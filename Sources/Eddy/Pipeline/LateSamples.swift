@@ -12,13 +12,13 @@
 ///     let steps = learner.learn(chunk.samples)
 ///     late.settle(steps)
 package struct LateSamples: Sendable {
-    private var table: LateLabels<SampleChunk>
+    private var table: LateLabels<WaitingSample>
     /// Samples of the stream so far.
     private var samples: UInt64 = 0
     /// Where in the chunk the samples came that wait since then.
     private var held: [String: Int] = [:]
     /// The chunk's joined samples: their places, and where they came if that was in the same chunk.
-    private var joined: [(sample: LateLabels<SampleChunk>.Joined, place: Int, origin: Int?)] = []
+    private var joined: [(sample: LateLabels<WaitingSample>.Joined, place: Int, origin: Int?)] = []
 
     package init(limits: LateLabelLimits = LateLabelLimits()) { table = LateLabels(limits: limits) }
 
@@ -54,8 +54,8 @@ package struct LateSamples: Sendable {
                 let time = StreamTime(seconds: now, samples: before + UInt64(index))
                 output.samples.identifiers[index + shift] = id
                 if rows.labels[index] == .none {
-                    let row = LateSamples.row(rows[index..<index + 1], chunk.samples.terms.names)
-                    let waits = table.hold(row, id: id, bytes: row.bytes, at: time)
+                    let sample = WaitingSample(rows[index..<index + 1], chunk.samples.terms.names)
+                    let waits = table.hold(sample, id: id, bytes: sample.bytes, at: time)
                     held[id] = waits ? index + shift : nil
                 } else {
                     table.withdraw(id, at: time)
@@ -94,7 +94,7 @@ package struct LateSamples: Sendable {
         _ label: LateLabel, line: Int, at time: StreamTime, into chunk: inout DecodedChunk, isAlone: Bool
     ) throws(SampleError) {
         let sample = try table.join(label.id, line: line, at: time)
-        var row = sample.features
+        var row = sample.features.row
         row.labels[0] = label.label
         if isAlone, chunk.samples.isEmpty { chunk.samples = SampleChunk(inputs: row.inputs) }
         guard row.inputs == chunk.samples.inputs else {
@@ -123,22 +123,31 @@ package struct LateSamples: Sendable {
         joined = []
         held = [:]
     }
+}
 
-    /// A sample with the names of its own terms alone.
-    private static func row(_ row: SampleChunk, _ names: [UInt64: String]) -> SampleChunk {
-        guard !names.isEmpty else { return row }
-        var row = row
-        for key in row.terms.keys { row.terms.names[key] = names[key] }
-        return row
+// MARK: - In the model file
+
+extension LateSamples: Codable {
+    private enum CodingKeys: CodingKey { case table, samples }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        table = try container.decode(LateLabels<WaitingSample>.self, forKey: .table)
+        samples = try container.decode(UInt64.self, forKey: .samples)
     }
+
+    /// Between two chunks: what was joined last has been settled.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(table, forKey: .table)
+        try container.encode(samples, forKey: .samples)
+    }
+
+    /// Whether there is anything to be remembered.
+    var isUsed: Bool { counts.held > 0 || counts.unmatched > 0 }
 }
 
 extension SampleChunk {
-    /// What the features take.
-    fileprivate var bytes: Int {
-        4 * features.count + 12 * terms.keys.count + terms.names.values.reduce(0) { $0 + 32 + $1.utf8.count }
-    }
-
     /// Appends samples with as many inputs, without their ids.
     fileprivate mutating func append(contentsOf other: SampleChunk) {
         let before = count
