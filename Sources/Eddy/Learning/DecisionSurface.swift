@@ -59,13 +59,13 @@ public struct DecisionSurface: Sendable {
 }
 
 extension FrozenLearner {
-    /// Predictions over two inputs, as far as the recent samples reach and 5 % beyond.
+    /// Predictions over two columns, as far as the recent samples reach and 5 % beyond; without any terms.
     ///
     ///     let recent = await session.withObservations { $0.recent }
     ///     try frozen.surface(x: 0, y: 1, around: recent).values.count  // 48 · 48
     ///
     /// - Parameters:
-    ///   - x: the index of the input from left to right.
+    ///   - x: the index of the column from left to right.
     ///   - y: of that from bottom to top.
     ///   - size: cells in each direction, 2 to 128.
     /// - Throws: ``QuestionError`` where there are no such inputs, no samples, or the grid would take more than some
@@ -73,20 +73,26 @@ extension FrozenLearner {
     public func surface(
         x: Int, y: Int, size: Int = 48, around recent: RecentSamples
     ) throws(QuestionError) -> DecisionSurface {
-        for (axis, input) in [("x", x), ("y", y)] where !(0..<inputs).contains(input) {
-            throw QuestionError(expected: "an input from 0 to \(inputs - 1) as \(axis)", got: "\(input)")
+        guard columns > 1 else {
+            let beside = columns < inputs ? ": what samples have else are terms" : ""
+            throw QuestionError(expected: "a stream of two columns or more", got: "\(columns)\(beside)")
+        }
+        for (axis, input) in [("x", x), ("y", y)] where !(0..<columns).contains(input) {
+            throw QuestionError(expected: "an input from 0 to \(columns - 1) as \(axis)", got: "\(input)")
         }
         guard x != y else { throw QuestionError(expected: "two different inputs", got: "\(x) twice") }
         guard (2...DecisionSurface.sizeLimit).contains(size) else {
             throw QuestionError(expected: "a size from 2 to \(DecisionSurface.sizeLimit)", got: "\(size)")
         }
-        guard parameterCount <= DecisionSurface.workLimit / (size * size) else {
+        // What lists of terms do not have costs nothing.
+        let parameters = parameterCount - (encoder.isSparse ? (inputs - columns) * layers[0].outputs : 0)
+        guard parameters <= DecisionSurface.workLimit / (size * size) else {
             let limit = DecisionSurface.workLimit / (size * size)
             throw QuestionError(
-                expected: "a network of at most \(limit) parameters for a grid of \(size)", got: "\(parameterCount)")
+                expected: "a network of at most \(limit) parameters for a grid of \(size)", got: "\(parameters)")
         }
-        guard recent.count > 0, recent.inputs == inputs else {
-            throw QuestionError(expected: "recent samples of \(inputs) features", got: "none")
+        guard recent.count > 0, recent.inputs == columns else {
+            throw QuestionError(expected: "recent samples of \(columns) features", got: "none")
         }
         let (means, lows, highs) = recent.extent
         let horizontal = FrozenLearner.bounds(lows[x], highs[x])
@@ -100,17 +106,17 @@ extension FrozenLearner {
         // A row at a time: with many inputs the whole grid would be large.
         let learner = thawed()
         let steps = Double(size - 1)
-        var row = SampleChunk(inputs: inputs)
+        var row = SampleChunk(inputs: columns)
         for column in 0..<size {
             row.features.append(contentsOf: means)
-            row.features[column * inputs + x] = Float(
+            row.features[column * columns + x] = Float(
                 horizontal.low + (horizontal.high - horizontal.low) * (Double(column) / steps))
             row.finish(label: .none)
         }
         var (predictions, probabilities): ([Float], [Float]) = ([], [])
         for down in 0..<size {
             let value = Float(vertical.high + (vertical.low - vertical.high) * (Double(down) / steps))
-            for column in 0..<size { row.features[column * inputs + y] = value }
+            for column in 0..<size { row.features[column * columns + y] = value }
             let predicted = learner.learn(row)  // nothing has a label, so nothing is learned
             predictions += predicted.predictions
             probabilities += predicted.probabilities
@@ -149,19 +155,23 @@ extension DecisionSurface {
 }
 
 extension RecentSamples {
-    /// Each input's mean, minimum and maximum. Precondition: there are samples. Shape of each: (inputs).
+    /// Each column's mean, minimum and maximum, of what is not missing; NaN and 0 … 0 where all is. Precondition: there
+    /// are samples. Shape of each: (inputs).
     fileprivate var extent: (means: [Float], lows: [Float], highs: [Float]) {
         var sums = [Double](repeating: 0, count: inputs)
+        var counts = sums
         var lows = [Float](repeating: .infinity, count: inputs)
         var highs = [Float](repeating: -.infinity, count: inputs)
         forEach { features, _ in
-            for (j, value) in features.enumerated() {
+            for (j, value) in features.enumerated() where !value.isNaN {
                 sums[j] += Double(value)
+                counts[j] += 1
                 lows[j] = min(lows[j], value)
                 highs[j] = max(highs[j], value)
             }
         }
-        return (sums.map { Float($0 / Double(count)) }, lows, highs)
+        for j in 0..<inputs where counts[j] == 0 { (lows[j], highs[j]) = (0, 0) }
+        return (zip(sums, counts).map { Float($0 / $1) }, lows, highs)
     }
 
     /// The newest samples over two inputs.
@@ -171,11 +181,13 @@ extension RecentSamples {
         let deviation = moments.variance.squareRoot()
         var points: [DecisionSurface.Point] = []
         forEach(newest: DecisionSurface.sampleLimit) { features, figures in
+            let (x, y) = (features[features.startIndex + x], features[features.startIndex + y])
+            guard !x.isNaN, !y.isNaN else { return }
             let error = abs(Double(figures.prediction) - Double(figures.target))
             points.append(
                 DecisionSurface.Point(
-                    x: features[features.startIndex + x], y: features[features.startIndex + y],
-                    target: figures.target, isRight: task == .classification ? error == 0 : error < deviation,
+                    x: x, y: y, target: figures.target,
+                    isRight: task == .classification ? error == 0 : error < deviation,
                     step: figures.step))
         }
         return points

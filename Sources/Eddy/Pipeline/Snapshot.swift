@@ -31,6 +31,8 @@ public struct Snapshot: Sendable, Codable {
     public var committee: [Vote]
     /// What each of the first layer's inputs stands for.
     public var inputNames: [String]
+    /// How many of them are columns: the first.
+    public var columns: Int
     /// Terms that share an input with another, for want of room.
     public var collisions: UInt64
     public var optimizer: String?
@@ -57,6 +59,7 @@ public struct Snapshot: Sendable, Codable {
         loss = learner.head.map { $0.committee.isAlone ? $0.network.loss : learner.configuration.loss(for: $0.task) }
         committee = (learner.head?.committee.votes ?? []).map { Vote(name: $0.name, weight: $0.weight) }
         inputNames = learner.encoder?.inputNames(schema, room: learner.network?.inputs ?? 0) ?? schema?.inputs ?? []
+        columns = learner.columns ?? schema?.inputs.count ?? 0
         collisions = learner.encoder?.collisions ?? 0
         optimizer = learner.network?.optimizer.description
         (driftAlarms, driftStep) = (learner.drift.alarms, learner.drift.lastStep)

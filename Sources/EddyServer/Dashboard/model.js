@@ -31,12 +31,12 @@ export class ModelView {
         const leader = leadingNetwork(committee);  // of whom layers and parameters are; its name tells the optimizer
         const unknown = "not known yet";
         const units = ({ shape, activation }) => `${whole(shape[1])} ${activation}`;
-        const listed = (names) => `${names.length}: ${names.slice(0, 8).join(", ")}`
-            + (names.length > 8 ? ` and ${whole(names.length - 8)} more` : "");
+        const listed = (names, count = names.length) => `${whole(count)}: ${names.slice(0, 8).join(", ")}`
+            + (count > 8 ? ` and ${whole(count - 8)} more` : "");
         return {
             Task: task ?? unknown,
             Step: write(state.step),
-            Inputs: inputs ? listed(inputs) : unknown,
+            Inputs: inputs ? listed(inputs, layers?.[0]?.shape[0]) : unknown,
             Classes: classes?.length && !state.isRegression ? listed(classes) : null,
             Label: label,
             Committee: committee && `${whole(committee.length)} experts, see Race`,

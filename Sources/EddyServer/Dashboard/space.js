@@ -64,7 +64,8 @@ export class SpaceView {
         return { select, label: make("label", "", `${axis} `, select) };
     }
 
-    get names() { return this.app.model?.inputs ?? []; }
+    /** The columns: a plane of words would say nothing. */
+    get names() { return (this.app.model?.inputs ?? []).slice(0, this.app.model?.columns); }
 
     /** The two chosen inputs, within what there is. */
     get inputs() {
@@ -100,7 +101,8 @@ export class SpaceView {
         this.panel.setEmpty(isEmpty
             ? "No sample has arrived yet. Send samples of two inputs or more, and what the network makes of their "
             + "space is drawn here as it learns."
-            : names.length === 1 ? "A plane needs two inputs, and this stream has one." : null);
+            : names.length < 2 ? `A plane needs two columns of numbers, and this stream has ${names.length ? "one" : "none"}.`
+            : null);
         if (isEmpty || names.length < 2) return;
         this.panel.setWarning(this.poll.objection);
         this.offer(names);

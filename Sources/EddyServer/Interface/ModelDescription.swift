@@ -79,7 +79,11 @@ struct ModelDescription: Encodable, Sendable {
     var step: UInt64
     var task: String?
     var classes: [String]
+    /// The first of them: streams of words have thousands, and their names would be most of every message.
     var inputs: [String]?
+    private static let namedInputs = 1024
+    /// How many inputs are columns, the first; the others are words, categories, and what is missing.
+    var columns: Int
     var label: String?
     var parameters: Int
     /// A hash of every parameter's bits, in hexadecimal.
@@ -120,7 +124,9 @@ struct ModelDescription: Encodable, Sendable {
         step = snapshot.step
         task = snapshot.task?.rawValue
         classes = snapshot.classes
-        inputs = snapshot.inputNames.isEmpty ? nil : snapshot.inputNames
+        inputs =
+            snapshot.inputNames.isEmpty ? nil : Array(snapshot.inputNames.prefix(ModelDescription.namedInputs))
+        columns = snapshot.columns
         label = snapshot.schema?.label
         parameters = snapshot.parameterCount
         parameterHash = hash.map { String($0, radix: 16) }

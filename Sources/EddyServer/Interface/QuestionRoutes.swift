@@ -125,7 +125,13 @@ struct QuestionRoutes: Sendable {
             found = await side.session.withObservations { $0.recent.count > 0 ? $0.recent.sample(age: 0) : nil } ?? nil
             absence = "no sample is in hand: none was learned since the server started"
         }
-        guard let found, !found.features.isEmpty else { throw WebError(.notFound, absence) }
+        guard let found else { throw WebError(.notFound, absence) }
+        guard !found.features.isEmpty else {
+            throw WebError(
+                .notFound,
+                "sample \(found.step) is not in hand: of samples of words or named features alone, and of very long ones, "
+                    + "only figures are kept")
+        }
         return (found.features, found.label, found.step)
     }
 
