@@ -198,3 +198,68 @@ func packedStream_isAnsweredAsItsLinesAre_howeverItIsCut(_ length: Int) async th
     let bits = SharedMessages<LossSeries>.json(LossSeries(first: 1, values: [0.693_147_2], missed: 0), unit: .bits)
     #expect(try JSONDecoder().decode(Message.self, from: Data(bits.utf8)).values == [1])
 }
+
+private let severalNamed = """
+    {"x":1,"y":2,"label":{"price":1.5,"kind":"red"}}
+    {"x":2,"y":1,"label":{"price":2.5}}
+    {"x":2,"y":1,"label":{"kind":"a \\"b\\""},"id":"s7"}
+    {"x":3,"y":1,"label":{"price":"dear"}}
+    {"x":3,"y":1}
+
+    """
+
+@Test func repliesToSeveralOutputs_haveTheShapeOfTheLabels() async throws {
+    let lines = try await replies(to: severalNamed, style: .json).split(separator: "\n")
+    let objects = try lines.map { line in
+        try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+    }
+    #expect(objects.count == 5)
+    #expect((objects[1]["prediction"] as? [String: Any])?["kind"] as? String == "red")
+    #expect((objects[1]["prediction"] as? [String: Any])?["price"] is Double)
+    #expect((objects[1]["losses"] as? [String: Any])?.keys.sorted() == ["price"])
+    #expect(objects[1]["loss"] as? Double == (objects[1]["losses"] as? [String: Any])?["price"] as? Double)
+    #expect((objects[0]["losses"] as? [String: Any])?.keys.sorted() == ["kind", "price"])
+    #expect((objects[1]["probability"] as? [String: Any])?.keys.sorted() == ["kind"])
+    #expect(objects[2]["id"] as? String == "s7" && objects[2]["step"] as? Int == 3)
+    #expect(objects[3]["field"] as? String == "price" && objects[3]["error"] != nil)
+    #expect(objects[4]["loss"] == nil && objects[4]["step"] == nil && objects[4]["prediction"] != nil)
+
+    let arrays = try await replies(to: "[1,2,[1.5,\"red\"]]\n[2,1,[null,\"red\"]]\n", style: .json).split(
+        separator: "\n")
+    #expect(arrays[0].hasPrefix("{\"line\":1,\"prediction\":["))
+    #expect(arrays[1].contains("\"losses\":[null,"))
+}
+
+@Test func predictionsOfSeveralOutputs_haveTabsBetween() async throws {
+    let lines = try await replies(to: severalNamed, style: .predictions)
+        .split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+    #expect(lines.count == 5)
+    for (index, line) in lines.enumerated() where index != 3 {
+        let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
+        #expect(fields.count == 2 && Float(String(fields[0])) != nil)
+        #expect(fields[1].hasPrefix("red ") || fields[1].hasPrefix("a \"b\" "))
+    }
+    #expect(lines[3].hasPrefix("!error line=4 field=price"))
+    let unknown = try await replies(to: "[1,[1.5,null]]\n[2,[1.5,null]]\n", style: .predictions)
+    #expect(unknown.split(separator: "\n").allSatisfy { $0.hasSuffix("\t") })
+}
+
+@Test func theSummaryOfSeveralOutputs_hasALineForEach() async throws {
+    let lines = try await replies(to: severalNamed, style: .summary).split(separator: "\n")
+    #expect(lines[1].hasPrefix("!summary accepted=4 learned=3 predicted=1 rejected=1 mean_loss="))
+    #expect(lines[1].hasSuffix(" unit=mixed"))
+    #expect(lines[2].hasPrefix("!output name=\"price\" learned=2 mean_loss=") && lines[2].hasSuffix(" unit=squared"))
+    #expect(lines[3].hasPrefix("!output name=\"kind\" learned=2 mean_loss=") && lines[3].hasSuffix(" unit=nats"))
+    #expect(lines.count == 4)
+}
+
+@Test func repliesToSeveralOutputs_areTheSameHoweverTheBytesAreCut() async throws {
+    let bytes = Array(severalNamed.utf8)
+    for style in [ReplyStyle.json, .predictions] {
+        let whole = try await replies(to: [bytes], style: style).text
+        for size in [1, 5, 64] {
+            let pieces = stride(from: 0, to: bytes.count, by: size).map { bytes[$0..<min($0 + size, bytes.count)] }
+            #expect(try await replies(to: pieces, style: style).text == whole)
+        }
+    }
+}

@@ -37,6 +37,8 @@ struct Decoded: Equatable {
     var names: [UInt64: String] = [:]
     var namesTold = 0
     var labels: [Label] = []
+    /// Each sample's labels for outputs beyond the first, without nones at the end.
+    var furtherLabels: [[Label]] = []
     var weights: [Float] = []
     var identifiers: [Int: String] = [:]
     var lines: [Int] = []
@@ -97,6 +99,10 @@ struct Decoded: Equatable {
             values.append(terms.values[terms.range(of: i)].map(\.bitPattern))
         }
         labels += samples.labels
+        #expect(samples.furtherLabels.allSatisfy { $0.count == samples.count })
+        furtherLabels += (0..<samples.count).map { i in
+            Array(samples.furtherLabels.map { $0[i] }.reversed().drop { $0 == .none }.reversed())
+        }
         lines += chunk.lines
         events += chunk.events.map { Event(index: base + $0.index, line: $0.line, kind: $0.kind) }
     }

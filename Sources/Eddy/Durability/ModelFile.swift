@@ -72,7 +72,10 @@ enum ModelFile {
     }
 
     static func save(_ learner: Learner, schema: Schema?, to path: String) throws {
-        let bytes = try encode(learner, schema: schema)
+        try write(try encode(learner, schema: schema), to: path)
+    }
+
+    static func write(_ bytes: [UInt8], to path: String) throws {
         let temporary = path + ".\(ProcessInfo.processInfo.processIdentifier).tmp"
         func fail(_ what: String) -> ModelFileError {
             let reason = String(cString: strerror(errno))
@@ -83,7 +86,9 @@ enum ModelFile {
         guard file >= 0 else { throw fail("open") }
         var written = 0
         while written < bytes.count {
-            let count = bytes.withUnsafeBytes { write(file, $0.baseAddress! + written, bytes.count - written) }
+            let count = bytes.withUnsafeBytes { rest in
+                Foundation.write(file, rest.baseAddress! + written, bytes.count - written)
+            }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else {
                 let error = fail("write")
@@ -105,7 +110,10 @@ enum ModelFile {
 
     // MARK: Loading
 
-    static func load(_ path: String) throws -> (Learner, Schema?) {
+    static func load(_ path: String) throws -> (Learner, Schema?) { try read(path, decode) }
+
+    /// A file's bytes, decoded; errors with its path.
+    static func read<Model>(_ path: String, _ decode: ([UInt8]) throws -> Model) throws -> Model {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw ModelFileError(description: "cannot read the model \(path): no such file, or it may not be read")
         }
@@ -117,18 +125,10 @@ enum ModelFile {
     }
 
     static func decode(_ bytes: [UInt8]) throws -> (Learner, Schema?) {
-        guard bytes.starts(with: magic) else { throw ModelFileError(description: "it is not an Eddy model") }
-        guard bytes.count >= 32 else { throw ModelFileError(description: "it is cut short (\(bytes.count) bytes)") }
-        var reader = Reader(bytes: bytes[8...])
-        let fileVersion: UInt32 = try reader.integer()
-        guard fileVersion == version else {
-            throw ModelFileError(description: "its version is \(fileVersion), and this program reads \(version)")
+        guard !isJoint(bytes) else {
+            throw ModelFileError(description: "it is of several outputs: load it with MultiOutputLearner")
         }
-        var tail = Reader(bytes: bytes[(bytes.count - 8)...])
-        let expected: UInt64 = try tail.integer()
-        guard checksum(bytes[..<(bytes.count - 8)]) == expected else {
-            throw ModelFileError(description: "its checksum does not match: it is damaged or cut short")
-        }
+        var reader = Reader(bytes: try checkedBody(bytes))
         let length: UInt32 = try reader.integer()
         let json = try reader.take(Int(length))
         let count: UInt64 = try reader.integer()
@@ -159,6 +159,25 @@ enum ModelFile {
         }
     }
 
+    /// What stands between the version and the checksum.
+    ///
+    /// - Throws: where the file is none of ours, of another version or damaged.
+    static func checkedBody(_ bytes: [UInt8]) throws -> ArraySlice<UInt8> {
+        guard bytes.starts(with: magic) else { throw ModelFileError(description: "it is not an Eddy model") }
+        guard bytes.count >= 32 else { throw ModelFileError(description: "it is cut short (\(bytes.count) bytes)") }
+        var reader = Reader(bytes: bytes[8...])
+        let fileVersion: UInt32 = try reader.integer()
+        guard fileVersion == version || fileVersion == jointVersion else {
+            throw ModelFileError(description: "its version is \(fileVersion), and this program reads \(version)")
+        }
+        var tail = Reader(bytes: bytes[(bytes.count - 8)...])
+        let expected: UInt64 = try tail.integer()
+        guard checksum(bytes[..<(bytes.count - 8)]) == expected else {
+            throw ModelFileError(description: "its checksum does not match: it is damaged or cut short")
+        }
+        return reader.bytes.dropLast(8)
+    }
+
     private static func learner(_ header: Header, _ blocks: [[Float]]) throws -> Learner {
         let learner = try Learner(header.configuration)
         var head: Head?
@@ -184,7 +203,7 @@ enum ModelFile {
 
     static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt64 { FNV1a.hash(bytes) }
 
-    private static func append(_ integer: some FixedWidthInteger, to bytes: inout [UInt8]) {
+    static func append(_ integer: some FixedWidthInteger, to bytes: inout [UInt8]) {
         withUnsafeBytes(of: integer.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
@@ -193,7 +212,7 @@ enum ModelFile {
         for float in floats { append(float.bitPattern, to: &bytes) }
     }
 
-    private struct Reader {
+    struct Reader {
         var bytes: ArraySlice<UInt8>
 
         mutating func take(_ count: Int) throws -> ArraySlice<UInt8> {

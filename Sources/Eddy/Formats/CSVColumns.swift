@@ -87,6 +87,8 @@ struct CSVHeader: Sendable {
     let names: [String]
     let line: Int
     let labelIndex: Int
+    /// The labels' columns in the order of the outputs, that one first.
+    let labelIndices: [Int]
     /// Which column names the samples: the one called `id`, in any case, unless it is the label.
     let identifierIndex: Int?
     /// Whether the label is what it was said to be, rather than found.
@@ -142,6 +144,7 @@ struct CSVHeader: Sendable {
         let usual = CSVHeader.labelNames.lazy.compactMap { lowercased.firstIndex(of: $0) }.first
         let identifier = lowercased.firstIndex(of: CSVHeader.identifierName)
         var isSure = usual != nil
+        var several: [Int] = []
         switch label {
         case .automatic:
             let last = identifier == names.count - 1 ? names.count - 2 : names.count - 1
@@ -155,20 +158,43 @@ struct CSVHeader: Sendable {
             isSure = true
         case .position(let position):
             labelIndex = try ColumnPlan.labelIndex(position, columns: names.count, line: line)
+        case .several(let columns):
+            several = try columns.map { column throws(SampleError) in
+                try CSVHeader(names, line: line, label: column).labelIndex
+            }
+            try CSVHeader.checkDistinct(several, line)
+            labelIndex = several[0]
+            isSure = isSure || label.names != nil
         }
         self.names = names
         self.line = line
         self.isSure = isSure
-        identifierIndex = identifier == labelIndex ? nil : identifier
+        let labels = several.isEmpty ? [labelIndex] : several
+        labelIndices = labels
+        identifierIndex = identifier.flatMap { labels.contains($0) ? nil : $0 }
         isLabelGiven = label != .automatic
     }
 
+    static func checkDistinct(_ labels: [Int], _ line: Int) throws(SampleError) {
+        guard Set(labels).count == labels.count else {
+            throw SampleError(
+                line: line, field: "label", expected: "labels in columns that differ",
+                got: "columns " + labels.map { "\($0 + 1)" }.joined(separator: ", "))
+        }
+    }
+
     var labelName: String { names[labelIndex] }
+    var labelNames: [String] { labelIndices.map { names[$0] } }
     /// The places of the columns that are neither label nor identifier.
-    var inputIndices: [Int] { names.indices.filter { $0 != labelIndex && $0 != identifierIndex } }
+    var inputIndices: [Int] { names.indices.filter { !labelIndices.contains($0) && $0 != identifierIndex } }
     var inputs: [String] { inputIndices.map { names[$0] } }
     /// Whether there is nothing but identifiers and labels: labels of samples that came before.
-    var isOfLabelsAlone: Bool { identifierIndex != nil && names.count == 2 }
+    var isOfLabelsAlone: Bool { identifierIndex != nil && names.count == 1 + labelIndices.count }
+
+    /// The output whose label a column is.
+    func role(_ index: Int) -> ColumnPlan.Role? {
+        labelIndices.firstIndex(of: index).map { $0 == 0 ? .label : .furtherLabel($0) }
+    }
 }
 
 /// What each column of a connection is to the learner.
@@ -183,6 +209,8 @@ struct ColumnPlan: Sendable {
         /// Words, by their place in `texts`.
         case text(Int)
         case label
+        /// The label of an output beyond the first, from 1.
+        case furtherLabel(Int)
         case identifier
         case ignored
     }
@@ -209,6 +237,8 @@ struct ColumnPlan: Sendable {
     /// Numbers a row has.
     let inputs: Int
     let hasLabel: Bool
+    /// The labels that a line has: columns of them, all left out or none.
+    let labelCount: Int
     /// Whether any input is a number or day, so that no header reads as a sample.
     let hasNumbers: Bool
     /// Whether any column goes elsewhere than into the row.
@@ -222,15 +252,16 @@ struct ColumnPlan: Sendable {
         inputs = schema.inputs.count
         texts = schema.termPrefixes
         self.isFromHeader = isFromHeader
-        unlabelled = columns.filter { $0.role != .label }
+        unlabelled = columns.filter { !$0.role.isLabel }
         roles = columns.map(\.role)
         unlabelledRoles = unlabelled.map(\.role)
         places = roles.map(ColumnPlan.place)
         unlabelledPlaces = unlabelledRoles.map(ColumnPlan.place)
-        hasLabel = unlabelled.count < columns.count
+        labelCount = columns.count - unlabelled.count
+        hasLabel = labelCount > 0
         hasNumbers = roles.contains { if case .number = $0 { true } else if case .date = $0 { true } else { false } }
         hasOthers = places.contains(ColumnPlan.otherPlace)
-        isLabelInside = hasLabel && columns.last?.role != .label
+        isLabelInside = hasLabel && (columns.last?.role != .label || labelCount > 1)
     }
 
     private static func check(_ schema: Schema, _ line: Int) throws(SampleError) {
@@ -245,31 +276,58 @@ struct ColumnPlan: Sendable {
         case .number(let place), .open(let place, _): place
         case .label: labelPlace
         case .ignored: ignoredPlace
-        case .date, .text, .identifier: otherPlace
+        case .date, .text, .identifier, .furtherLabel: otherPlace
         }
     }
 
     /// Columns without names, by position.
     init(schema: Schema, label: LabelColumn, line: Int) throws(SampleError) {
         try ColumnPlan.check(schema, line)
-        let count = schema.columns.count + 1
-        var index = count - 1
-        if case .position(let position) = label {
-            index = try ColumnPlan.labelIndex(position, columns: count, line: line)
+        let names = schema.labels
+        let count = schema.columns.count + names.count
+        let indices = try ColumnPlan.labelIndices(label, outputs: names.count, columns: count, line: line)
+        var inputs = zip(schema.columns, schema.roles).map { Column(name: $0.name, role: $1) }[...]
+        let columns = (0..<count).map { index in
+            guard let output = indices.firstIndex(of: index) else { return inputs.removeFirst() }
+            return Column(name: names[output], role: output == 0 ? .label : .furtherLabel(output))
         }
-        var columns = zip(schema.columns, schema.roles).map { Column(name: $0.name, role: $1) }
-        columns.insert(Column(name: schema.label ?? "label", role: .label), at: index)
         self.init(columns, schema, isFromHeader: false)
+    }
+
+    /// Where the labels stand in lines without a header: where they are said to, else at the end.
+    static func labelIndices(
+        _ label: LabelColumn, outputs: Int, columns: Int, line: Int
+    ) throws(SampleError) -> [Int] {
+        guard outputs <= columns, label.count ?? outputs == outputs else {
+            throw SampleError(
+                line: line, field: "label", expected: outputs == 1 ? "one label" : "\(outputs) labels",
+                got: "\(label.count ?? columns)")
+        }
+        switch label {
+        case .automatic, .name: return Array(columns - outputs..<columns)
+        case .position(let position): return [try labelIndex(position, columns: columns, line: line)]
+        case .several(let labels):
+            let indices = try labels.map { label throws(SampleError) in
+                guard case .position(let position) = label else {
+                    throw SampleError(
+                        line: line, field: "label", expected: "a header, or labels by position", got: "\(label)")
+                }
+                return try labelIndex(position, columns: columns, line: line)
+            }
+            try CSVHeader.checkDistinct(indices, line)
+            return indices
+        }
     }
 
     /// A header's columns: by name where the schema has names, else by position. Columns that the schema does not
     /// know are ignored.
     init(_ header: CSVHeader, schema: Schema, line: Int) throws(SampleError) {
         try ColumnPlan.check(schema, line)
+        let header = try header.of(schema)
         var columns: [Column] = []
         if header.isOfLabelsAlone {
             for (index, name) in header.names.enumerated() {
-                columns.append(Column(name: name, role: index == header.labelIndex ? .label : .identifier))
+                columns.append(Column(name: name, role: header.role(index) ?? .identifier))
             }
             self.init(columns, schema, isFromHeader: true)
             return
@@ -277,14 +335,15 @@ struct ColumnPlan: Sendable {
         guard schema.isNamed else {
             guard header.inputs.count == schema.columns.count else {
                 throw SampleError(
-                    line: line, expected: "a header of \(schema.columns.count) inputs and a label",
+                    line: line,
+                    expected: "a header of \(schema.columns.count) inputs and "
+                        + (schema.labels.count == 1 ? "a label" : "\(schema.labels.count) labels"),
                     got: "\(header.names.count) columns in line \(header.line)")
             }
             var roles = schema.roles[...]
             for (index, name) in header.names.enumerated() {
                 let role: Role =
-                    index == header.labelIndex
-                    ? .label : index == header.identifierIndex ? .identifier : roles.removeFirst()
+                    header.role(index) ?? (index == header.identifierIndex ? .identifier : roles.removeFirst())
                 columns.append(Column(name: name, role: role))
             }
             self.init(columns, schema, isFromHeader: true)
@@ -301,7 +360,9 @@ struct ColumnPlan: Sendable {
         var label = header.isLabelGiven ? header.labelIndex : header.names.firstIndex { $0 == schema.label }
         if label == nil, header.isSure || schema.label == nil { label = header.labelIndex }
         for (index, name) in header.names.enumerated() {
-            let other: Role = index == label ? .label : index == header.identifierIndex ? .identifier : .ignored
+            let further = header.labelIndices.count > 1 ? header.role(index) : nil
+            let other: Role =
+                further ?? (index == label ? .label : index == header.identifierIndex ? .identifier : .ignored)
             columns.append(Column(name: name, role: inputs[name] ?? other))
         }
         self.init(columns, schema, isFromHeader: true)
@@ -315,6 +376,44 @@ struct ColumnPlan: Sendable {
                 got: "\(columns) columns")
         }
         return index
+    }
+}
+
+extension CSVHeader {
+    /// The same with the labels that a schema has: as they were given here, else by the schema's names. A header that
+    /// names none of several belongs to lines without labels, and has one that is in no column.
+    ///
+    /// - Throws: ``SampleError`` where the header has some of several labels, or another number was asked for.
+    fileprivate func of(_ schema: Schema) throws(SampleError) -> CSVHeader {
+        let wanted = schema.labels
+        if wanted.count == 1, labelIndices.count == 1 { return self }
+        let places = wanted.map { names.firstIndex(of: $0) }
+        if wanted.count > 1, !places.contains(nil) { return CSVHeader(self, labels: places.compactMap(\.self)) }
+        if labelIndices.count == wanted.count, wanted == Schema.outputNames(wanted.count) { return self }
+        guard wanted.count > 1, !isLabelGiven, places.allSatisfy({ $0 == nil }) else {
+            throw SampleError(
+                line: line, field: "label",
+                expected: wanted.count == 1 ? "one label" : "\(wanted.count) labels: \(wanted.joined(separator: ", "))",
+                got: labelNames.joined(separator: ", "))
+        }
+        return CSVHeader(self, labels: [])
+    }
+
+    private init(_ other: CSVHeader, labels: [Int]) {
+        (names, line, isLabelGiven, isSure) = (other.names, other.line, true, other.isSure)
+        labelIndices = labels
+        labelIndex = labels.first ?? -1
+        let identifier = names.firstIndex { $0.lowercased() == CSVHeader.identifierName }
+        identifierIndex = identifier.flatMap { labels.contains($0) ? nil : $0 }
+    }
+}
+
+extension ColumnPlan.Role {
+    var isLabel: Bool {
+        switch self {
+        case .label, .furtherLabel: true
+        default: false
+        }
     }
 }
 

@@ -83,7 +83,7 @@ extension CSVReader {
         let headers = candidates.map(\.header)
         guard let newest = headers.last else { return nil }
         if let header = headers.first(where: { $0.names.count == fields })
-            ?? headers.first(where: { $0.names.count - 1 == fields })
+            ?? headers.first(where: { $0.names.count - $0.labelIndices.count == fields })
         {
             return header
         }
@@ -98,10 +98,11 @@ extension CSVReader {
     ) throws(SampleError) -> Schema {
         let columns: [Schema.Column]
         let features: [TextCell]
+        var outputs = 1
         if let header {
             // A line that leaves the label out has the cells behind it one place earlier.
-            let gap = cells.count < header.names.count ? header.labelIndex : cells.count
-            features = header.inputIndices.map { cells[$0 > gap ? $0 - 1 : $0] }
+            let gaps = cells.count < header.names.count ? header.labelIndices : []
+            features = header.inputIndices.map { index in cells[index - gaps.count { $0 < index }] }
             columns = zip(header.inputs, features).map { Schema.Column($0, $1.kind) }
             // With a field too few, a word at the end could be the label.
             guard cells.count == header.names.count || !columns.contains(where: { $0.kind == .text }) else {
@@ -115,15 +116,13 @@ extension CSVReader {
                     line: line, expected: "a header with a column named \(name), the label",
                     got: SampleError.excerpt(text))
             }
-            guard cells.count >= 2 else {
+            outputs = label.count ?? 1
+            guard cells.count >= 1 + outputs else {
                 throw SampleError(
                     line: line, expected: "features and a label, separated by commas", got: SampleError.excerpt(text))
             }
-            var index = cells.count - 1
-            if case .position(let position) = label {
-                index = try ColumnPlan.labelIndex(position, columns: cells.count, line: line)
-            }
-            features = cells.indices.filter { $0 != index }.map { cells[$0] }
+            let labels = try ColumnPlan.labelIndices(label, outputs: outputs, columns: cells.count, line: line)
+            features = cells.indices.filter { !labels.contains($0) }.map { cells[$0] }
             columns = features.enumerated().map { Schema.Column("x\($0)", $1.kind) }
         }
         guard !features.isEmpty else {
@@ -135,7 +134,13 @@ extension CSVReader {
                 line: line, expected: "a feature that is not missing, in the first sample",
                 got: SampleError.excerpt(text))
         }
-        return Schema(columns, label: header?.labelName, isNamed: header != nil)
+        var schema = Schema(columns, label: header?.labelName, isNamed: header != nil)
+        if let header { schema.furtherLabels = Array(header.labelNames[1...]) }
+        if header == nil, outputs > 1 {
+            let names = Schema.outputNames(outputs)
+            (schema.label, schema.furtherLabels) = (names[0], Array(names[1...]))
+        }
+        return schema
     }
 }
 

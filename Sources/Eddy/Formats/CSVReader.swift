@@ -67,6 +67,7 @@ struct CSVReader: Sendable {
         let proposal = if let schema { schema } else { try proposal(cells, line, number, header) }
         if let settled = try attempt(line, number, header, proposal, into: &chunk) {
             let schema = claim.claim(proposal)
+            _ = claim.claimLabels(proposal.labels)
             if let header { headerLine = candidates.first { $0.header.line == header.line }?.line ?? [] }
             if schema == proposal {
                 plan = settled
@@ -110,6 +111,8 @@ struct CSVReader: Sendable {
     /// What a line says beside the numbers of its row.
     private struct Rest {
         var label = Label.none
+        /// Of outputs beyond the first.
+        var further: [(output: Int, label: Label)] = []
         var identifier: String?
         var terms = Terms()
     }
@@ -141,7 +144,8 @@ struct CSVReader: Sendable {
         }
         swap(&rest.terms, &chunk.terms)
         var problem = failure
-        if problem == nil, case .none = rest.label, !chunk.terms.hasPending, chunk.features[base...].allSatisfy(\.isNaN)
+        if problem == nil, case .none = rest.label, rest.further.allSatisfy({ $0.label == .none }),
+            !chunk.terms.hasPending, chunk.features[base...].allSatisfy(\.isNaN)
         {
             problem = SampleError(line: number, expected: "a feature or a label", got: SampleError.excerpt(line))
         }
@@ -150,7 +154,9 @@ struct CSVReader: Sendable {
             chunk.terms.takeBack()
             throw problem
         }
+        if plan.labelCount > 1 { chunk.widen(outputs: plan.labelCount) }
         chunk.finish(label: rest.label, id: rest.identifier)
+        for (output, label) in rest.further { chunk.setLabel(label, ofOutput: output) }
     }
 
     @inline(__always)
@@ -162,7 +168,9 @@ struct CSVReader: Sendable {
         let end = cursor + line.count
         var roles = plan.roles
         var isShort = false
-        if plan.isLabelInside { isShort = try TextCells.split(line, line: number).count == roles.count - 1 }
+        if plan.isLabelInside {
+            isShort = try TextCells.split(line, line: number).count == roles.count - plan.labelCount
+        }
         if isShort { roles = plan.unlabelledRoles }
         for index in roles.indices {
             let start = cursor
@@ -197,6 +205,7 @@ struct CSVReader: Sendable {
             try cell.withBytes { bytes throws(SampleError) in
                 switch column.role {
                 case .label: rest.label = try labels.read(bytes)
+                case .furtherLabel(let output): rest.further.append((output, try labels.read(bytes)))
                 case .identifier: rest.identifier = try identifier(bytes)
                 default: try readInput(bytes, column.role, plan, row, &rest.terms)
                 }
@@ -215,7 +224,7 @@ struct CSVReader: Sendable {
         _ row: UnsafeMutablePointer<Float>, _ terms: inout Terms
     ) throws(SampleError) {
         switch role {
-        case .ignored, .label, .identifier: break
+        case .ignored, .label, .furtherLabel, .identifier: break
         case .number(let place): row[place] = CellValue.isMissing(cell) ? .nan : try CellValue.number(cell)
         case .open(let place, let text):
             switch CellValue.kind(cell) {
@@ -254,10 +263,11 @@ struct CSVReader: Sendable {
     }
 
     private func wrongCount(_ fields: Int, _ plan: ColumnPlan, _ number: Int) -> SampleError {
-        let inputs = plan.columns.count - (plan.hasLabel ? 1 : 0)
+        let inputs = plan.unlabelled.count
         let expected =
             plan.hasLabel
-            ? "\(plan.columns.count) fields (or \(inputs) without the label)" : "\(plan.columns.count) fields"
+            ? "\(plan.columns.count) fields (or \(inputs) without the label\(plan.labelCount > 1 ? "s" : ""))"
+            : "\(plan.columns.count) fields"
         return SampleError(line: number, expected: expected, got: "\(fields) fields")
     }
 }

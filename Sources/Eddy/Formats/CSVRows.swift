@@ -15,7 +15,8 @@ extension CSVReader {
         _ cursor: inout UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>, limit: Int, lineLimit: Int,
         line: inout Int, into chunk: inout DecodedChunk
     ) {
-        guard let plan, chunk.samples.inputs == plan.inputs, chunk.samples.weights.isEmpty,
+        guard let plan, chunk.samples.inputs == plan.inputs, chunk.samples.weights.isEmpty, plan.labelCount <= 1,
+            chunk.samples.furtherLabels.isEmpty,
             let newline = findNewline(cursor, end)
         else { return }
         let length = newline - cursor + 1

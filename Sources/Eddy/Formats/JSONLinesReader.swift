@@ -4,6 +4,7 @@
 //     {"features": [41, "Ulm"], "label": "yes", "weight": 2, "id": "a7"}
 //     {"features": {"age": 41, "city": "Ulm"}, "label": "yes"}
 //     [41, "Ulm", "yes"]                                           as a CSV line, label last
+//     {"age": 41, "label": {"price": 1.5, "kind": "red"}}         several outputs; or "label": [1.5, "red"]
 //     {"id": "a7", "label": "yes"}                                 a label that came later than its sample
 //
 // A sample's values are flat, so this reads them where they stand (JSONScanner.swift), without building a tree. The first
@@ -17,7 +18,11 @@ import Backprop
 /// Reads JSON lines of one connection.
 struct JSONLinesReader: Sendable {
     let label: LabelColumn
-    private var labels = LabelReader()
+    var labels = LabelReader()
+    /// The names of the outputs, once a label has come.
+    private var outputs: [String]?
+    /// Of several outputs, each the name of a label beside the features.
+    private var labelKeys: [[UInt8]] = []
     private var writer = TermWriter()
     private(set) var schema: Schema?
     private var names: [[UInt8]] = []
@@ -30,14 +35,16 @@ struct JSONLinesReader: Sendable {
     /// What the last line was, where it was no sample.
     private var late: LateLabel?
 
-    init(label: LabelColumn) { self.label = label }
+    init(label: LabelColumn) {
+        self.label = label
+        labelKeys = label.names?.map { Array($0.utf8) } ?? []
+    }
 
     /// What one line holds beside its features, before it is known to be whole.
-    private struct Row {
+    struct Row {
         /// Columns and terms that the line names, be it as missing.
         var features = 0
-        var label: Label = .none
-        var hasLabel = false
+        var label = JSONLabel()
         var weight: Float?
         var id: String?
         /// Which columns came, where that cannot be seen from the row.
@@ -58,26 +65,30 @@ struct JSONLinesReader: Sendable {
     ) throws(SampleError) -> Bool {
         if schema == nil, let claimed = claim.current { adopt(claimed) }
         if let schema {
-            return try append(line, number, schema, &chunk)
+            return try append(line, number, schema, &chunk, claim)
         }
-        if try readLate(line, number) { return false }
+        if try readLate(line, number, claim) { return false }
         let proposal = try survey(line, line: number)
         adopt(proposal)
-        do throws(SampleError) { _ = try append(line, number, proposal, &chunk) } catch {
+        do throws(SampleError) { _ = try append(line, number, proposal, &chunk, nil) } catch {
             forget()
             throw error
         }
-        let claimed = claim.claim(proposal)
+        let claimed = claim.claim(proposal, isLabelOpen: true)
         if claimed != proposal {  // another connection was first
             chunk.restart(inputs: claimed.inputs.count)
             adopt(claimed)
-            _ = try append(line, number, claimed, &chunk)
+            _ = try append(line, number, claimed, &chunk, claim)
+        } else if let outputs = outputs ?? label.names {
+            adopt(labels: claim.claimLabels(outputs))
         }
         return true
     }
 
     /// A line of an id and a label alone, where there are no columns yet; false, and nothing read, where it is another.
-    private mutating func readLate(_ line: UnsafeBufferPointer<UInt8>, _ number: Int) throws(SampleError) -> Bool {
+    private mutating func readLate(
+        _ line: UnsafeBufferPointer<UInt8>, _ number: Int, _ claim: SchemaClaim
+    ) throws(SampleError) -> Bool {
         var scanner = JSONScanner(line, line: number)
         guard scanner.peek() == UInt8(ascii: "{") else { return false }
         var row = Row()
@@ -91,13 +102,15 @@ struct JSONLinesReader: Sendable {
         } catch {
             return false  // it is read again as a sample, which says what is wrong
         }
-        guard let id = row.id, row.hasLabel else { return false }
-        late = try LateLabel(id: id, label: row.label, line: number)
+        guard let id = row.id, row.label.isGiven else { return false }
+        let labels = row.label.all
+        late = try LateLabel(id: id, label: labels[0], furtherLabels: Array(labels[1...]), line: number)
         return true
     }
 
     private mutating func append(
-        _ line: UnsafeBufferPointer<UInt8>, _ number: Int, _ schema: Schema, _ chunk: inout SampleChunk
+        _ line: UnsafeBufferPointer<UInt8>, _ number: Int, _ schema: Schema, _ chunk: inout SampleChunk,
+        _ claim: SchemaClaim?
     ) throws(SampleError) -> Bool {
         if chunk.inputs != schema.inputs.count { chunk.restart(inputs: schema.inputs.count) }
         var scanner = JSONScanner(line, line: number)
@@ -105,12 +118,16 @@ struct JSONLinesReader: Sendable {
         chunk.features.append(contentsOf: repeatElement(.nan, count: schema.inputs.count))
         do throws(SampleError) {
             let row = try readRow(&scanner, schema, base, &chunk)
+            let labels = row.label.isAlone && outputs?.count == 1 ? [] : try place(row.label, number, claim)
+            let label = labels.first ?? row.label.first
             if row.features == 0, let id = row.id {
-                late = try LateLabel(id: id, label: row.label, line: number)
+                late = try LateLabel(id: id, label: label, furtherLabels: Array(labels.dropFirst()), line: number)
                 chunk.features.removeLast(chunk.features.count - base)
                 return false
             }
-            chunk.finish(label: row.label, weight: row.weight ?? 1, id: row.id)
+            if labels.count > 1 { chunk.widen(outputs: labels.count) }
+            chunk.finish(label: label, weight: row.weight ?? 1, id: row.id)
+            for (output, label) in labels.enumerated().dropFirst() { chunk.setLabel(label, ofOutput: output) }
         } catch {
             chunk.features.removeLast(chunk.features.count - base)
             chunk.terms.takeBack()
@@ -126,10 +143,34 @@ struct JSONLinesReader: Sendable {
         roles = claimed.roles
         texts = claimed.termPrefixes
         keys = JSONKeys(claimed.columns.prefix { $0.kind == .number }.map(\.name))
+        outputs = nil
+        if !claimed.furtherLabels.isEmpty { adopt(labels: claimed.labels) }
+    }
+
+    private mutating func adopt(labels: [String]) {
+        outputs = labels
+        guard labels.count > 1 else { return }
+        schema?.label = labels[0]
+        schema?.furtherLabels = Array(labels[1...])
+        labelKeys = labels == Schema.outputNames(labels.count) ? [] : labels.map { Array($0.utf8) }
+    }
+
+    /// A line's labels in the order of the outputs; empty where it has none. The first labels of a session decide what
+    /// there are.
+    private mutating func place(
+        _ given: JSONLabel, _ number: Int, _ claim: SchemaClaim?
+    ) throws(SampleError) -> [Label] {
+        guard given.isGiven, !given.isEmpty || !given.isAlone else { return [] }
+        if outputs == nil {
+            let proposal = if let names = label.names { names } else { try given.proposal(number) }
+            if let claim { adopt(labels: claim.claimLabels(proposal)) } else { outputs = proposal }
+        }
+        return try given.values(of: outputs!, line: number)
     }
 
     private mutating func forget() {
         schema = nil
+        outputs = nil
         names = []
         places = [:]
     }
@@ -172,10 +213,10 @@ struct JSONLinesReader: Sendable {
             }
         }
         try scanner.end()
-        guard row.features > 0 || (row.id != nil && row.hasLabel) else {
+        guard row.features > 0 || (row.id != nil && row.label.isGiven) else {
             throw scanner.error(expected: "at least one feature, or an id and a label", got: "none")
         }
-        if case .none = row.label, !chunk.terms.hasPending, chunk.features[base...].allSatisfy(\.isNaN) {
+        if row.label.isEmpty, !chunk.terms.hasPending, chunk.features[base...].allSatisfy(\.isNaN) {
             throw scanner.error(expected: "a feature or a label", got: "nothing but missing values")
         }
         return row
@@ -214,8 +255,7 @@ struct JSONLinesReader: Sendable {
             if count < columns {
                 try readColumn(count, plain, &scanner, schema, base, &chunk, &row)
             } else if withLabel, count == columns {
-                row.label = try readLabel(&scanner)
-                row.hasLabel = true
+                row.label = try readLabels(&scanner)
             } else {
                 throw scanner.error(
                     expected: withLabel ? "\(columns) features and a label" : "\(columns) features", got: "more values")
@@ -269,7 +309,7 @@ struct JSONLinesReader: Sendable {
                 chunk.features[base + place] = try readNumber(&scanner, name)
             }
         case .text(let text): try readWords(&scanner, name, texts[text], &chunk.terms)
-        case .label, .identifier, .ignored: break
+        case .label, .furtherLabel, .identifier, .ignored: break
         }
     }
 
@@ -357,7 +397,14 @@ struct JSONLinesReader: Sendable {
     func isLabel(_ key: UnsafeBufferPointer<UInt8>) -> Bool {
         if key.elementsEqual("label".utf8) { return true }
         if case .name(let name) = label, key.elementsEqual(name.utf8) { return true }
-        return schema?.label.map { key.elementsEqual($0.utf8) } ?? false
+        if outputName(key) != nil { return true }
+        guard let schema, schema.furtherLabels.isEmpty else { return false }
+        return schema.label.map { key.elementsEqual($0.utf8) } ?? false
+    }
+
+    /// The output whose label stands beside the features under this key.
+    private func outputName(_ key: UnsafeBufferPointer<UInt8>) -> String? {
+        labelKeys.contains { key.elementsEqual($0) } ? String(decoding: key, as: UTF8.self) : nil
     }
 
     /// Reads the value where the key is one of ours; false, and nothing read, where it is not.
@@ -365,9 +412,12 @@ struct JSONLinesReader: Sendable {
         _ key: UnsafeBufferPointer<UInt8>, _ scanner: inout JSONScanner, _ row: inout Row
     ) throws(SampleError) -> Bool {
         if isLabel(key) {
-            guard !row.hasLabel else { throw scanner.error(expected: "one label", got: "a second") }
-            row.label = try readLabel(&scanner)
-            row.hasLabel = true
+            if let name = outputName(key) {
+                try row.label.add(try readLabel(&scanner), name, scanner)
+            } else {
+                guard !row.label.isGiven else { throw scanner.error(expected: "one label", got: "a second") }
+                row.label = try readLabels(&scanner)
+            }
         } else if key.elementsEqual("weight".utf8) {
             guard row.weight == nil else { throw scanner.error(expected: "one weight", got: "a second") }
             let weight = try scanner.number(field: "weight")
@@ -384,7 +434,7 @@ struct JSONLinesReader: Sendable {
         return true
     }
 
-    private mutating func readLabel(_ scanner: inout JSONScanner) throws(SampleError) -> Label {
+    mutating func readLabel(_ scanner: inout JSONScanner) throws(SampleError) -> Label {
         switch scanner.peek() {
         case UInt8(ascii: "\""):
             let text = try scanner.string()

@@ -44,11 +44,14 @@ struct JSONScanner {
         return cursor < limit ? cursor.pointee : nil
     }
 
+    /// The cursor's place in the line, from 1.
+    var column: Int { cursor - start + 1 }
+
     /// An error at the cursor, whose column is the byte in the line.
     func error(field: String? = nil, expected: String, got: String? = nil) -> SampleError {
         let rest = UnsafeBufferPointer(start: cursor, count: limit - cursor)
         return SampleError(
-            line: line, column: cursor - start + 1, field: field, expected: expected,
+            line: line, column: column, field: field, expected: expected,
             got: got ?? (rest.isEmpty ? "the end of the line" : SampleError.excerpt(rest)))
     }
 

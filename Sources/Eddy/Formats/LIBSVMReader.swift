@@ -151,7 +151,10 @@ extension SchemaClaim {
     /// Claims a schema without columns.
     ///
     /// - Throws: ``SampleError`` where the session's samples have columns.
-    func claimTerms(line: Int, format: String) throws(SampleError) { try checkTerms(claim(.terms), line, format) }
+    func claimTerms(line: Int, format: String) throws(SampleError) {
+        try checkTerms(claim(.terms), line, format)
+        _ = claimLabels(["label"])
+    }
 
     private func checkTerms(_ schema: Schema, _ line: Int, _ format: String) throws(SampleError) {
         guard schema.columns.isEmpty else {

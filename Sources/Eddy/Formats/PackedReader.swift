@@ -90,7 +90,10 @@ struct PackedReader: Sendable {
 
     /// The first sample of a session says how many inputs there are; a header alone fixes nothing.
     private mutating func take(_ chunk: DecodedChunk, _ count: Int) throws(SampleError) -> DecodedChunk {
-        if !chunk.samples.isEmpty { try check(claim.claim(Schema(inputs: chunk.samples.inputs)), layout!) }
+        if records == 0, !chunk.samples.isEmpty {
+            try check(claim.claim(Schema(inputs: chunk.samples.inputs)), layout!)
+            _ = claim.claimLabels(["label"])
+        }
         records += count
         return chunk
     }

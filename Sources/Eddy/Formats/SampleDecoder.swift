@@ -33,6 +33,55 @@ public enum LabelColumn: Sendable, Hashable, Codable {
     case name(String)
     /// Counted from 1; from the end where negative.
     case position(Int)
+    /// Several outputs, each named or counted as above; in CSV and JSON lines alone.
+    case several([LabelColumn])
+}
+
+extension LabelColumn {
+    /// A name or a position as people write it; several with commas between.
+    ///
+    ///     LabelColumn(parsing: "price,size")  // .several([.name("price"), .name("size")])
+    ///
+    /// - Throws: ``SampleError`` for position 0, a name that is missing or comes twice, or too many.
+    public init(parsing text: String) throws(SampleError) {
+        let words = text.split(separator: ",", omittingEmptySubsequences: false).map { word in
+            String(word.trimmingPrefix { $0 == " " }.reversed().trimmingPrefix { $0 == " " }.reversed())
+        }
+        func column(_ word: String) throws(SampleError) -> LabelColumn {
+            guard let position = Int(word) else { return .name(word) }
+            guard position != 0 else {
+                throw SampleError(
+                    line: 0, field: "label", expected: "a name or a position from 1, from the end where negative",
+                    got: word)
+            }
+            return .position(position)
+        }
+        if words.count == 1 {
+            self = try column(text)
+            return
+        }
+        guard words.count <= SampleChunk.outputLimit, Set(words).count == words.count, !words.contains("") else {
+            throw SampleError(
+                line: 0, field: "label", expected: "at most \(SampleChunk.outputLimit) labels that differ", got: text)
+        }
+        self = .several(try words.map { word throws(SampleError) in try column(word) })
+    }
+
+    /// Labels that a sample has, where that is said.
+    var count: Int? {
+        switch self {
+        case .automatic: nil
+        case .name, .position: 1
+        case .several(let columns): columns.count
+        }
+    }
+
+    /// The names of several outputs, where all have one.
+    var names: [String]? {
+        guard case .several(let columns) = self else { return nil }
+        let names = columns.compactMap { if case .name(let name) = $0 { name } else { nil } }
+        return names.count == columns.count ? names : nil
+    }
 }
 
 /// What a decoder found beside samples, in its place among them.
@@ -85,6 +134,7 @@ public struct SampleDecoder: Sendable {
     public static let defaultLineLimit = 1 << 20
 
     private let claim: SchemaClaim
+    private let label: LabelColumn
     private let lineLimit: Int
     private var format: SampleFormat?
     private var isFormatFixed: Bool
@@ -116,6 +166,7 @@ public struct SampleDecoder: Sendable {
         self.isFormatFixed = format != nil
         self.isAtBeginning = format == nil
         self.claim = schema
+        self.label = label
         self.lineLimit = lineLimit
         self.csv = CSVReader(label: label)
         self.json = JSONLinesReader(label: label)
@@ -183,6 +234,7 @@ public struct SampleDecoder: Sendable {
 
     private mutating func readPacked(_ bytes: UnsafeRawBufferPointer, limit: Int) -> Int {
         do throws(SampleError) {
+            try checkOneLabel("packed binary")
             let (records, used) = try packed!.read(bytes, limit: limit)
             let before = chunk.events
             chunk = records
@@ -292,6 +344,7 @@ public struct SampleDecoder: Sendable {
             case .unsupported(let name): throw SampleError(line: line, expected: "lines of text", got: name)
             }
         }
+        if format == .vw || format == .libsvm { try checkOneLabel(format == .vw ? "Vowpal Wabbit text" : "LIBSVM") }
         let isSample =
             switch format! {
             case .csv: try readCSV(text)
@@ -307,6 +360,15 @@ public struct SampleDecoder: Sendable {
         } else if csv.isSureOfHeader {
             isFormatFixed = true
         }
+    }
+
+    /// - Throws: ``SampleError`` where several labels were asked for, of a format that has one.
+    @inline(__always)
+    private func checkOneLabel(_ format: String) throws(SampleError) {
+        guard case .several(let columns) = label else { return }
+        throw SampleError(
+            line: line, field: "label", expected: "CSV or JSON lines, for \(columns.count) labels",
+            got: "\(format), which has one")
     }
 
     @inline(__always)
@@ -330,12 +392,17 @@ public struct SampleDecoder: Sendable {
         chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .rejected(error)))
     }
 
+    private func lateLabel(_ directive: String) throws(SampleError) -> LateLabel {
+        let outputs = claim.current == nil ? 1 : claim.claimLabels(["label"]).count
+        return try LateLabel(directive: directive, outputs: outputs, line: line)
+    }
+
     /// `!format …` is the decoder's own, `!label …` counts as a data line; all other directives are handed on.
     private mutating func obey(_ directive: String) {
         let words = directive.split(separator: " ")
         if words.first == "label" {
             do throws(SampleError) {
-                let late = try LateLabel(directive: directive, line: line)
+                let late = try lateLabel(directive)
                 chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .lateLabel(late)))
             } catch {
                 reject(error)

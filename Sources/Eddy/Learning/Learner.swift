@@ -115,7 +115,7 @@ public final class Learner {
         discoveries = []
     }
 
-    private func meaning(of label: Label, features: Int) -> LabelMeaning {
+    func meaning(of label: Label, features: Int) -> LabelMeaning {
         if let columns, features != columns {
             return .rejected(expected: "\(columns) features", got: "\(features) features")
         }
@@ -124,6 +124,26 @@ public final class Learner {
             return .rejected(expected: "a label, since nothing has been learned yet", got: "none")
         }
         return .regression  // any change: the head does not exist yet
+    }
+
+    /// What the learner would reject a sample's label for, changing nothing; nil where it fits.
+    func objection(to chunk: SampleChunk, _ index: Int) -> SampleError? {
+        var before: (Head?, Metrics)?
+        defer { takeBack(&before) }
+        while true {
+            switch meaning(of: chunk.labels[index], features: chunk.inputs) {
+            case .target: return nil
+            case .rejected(let expected, let got):
+                return SampleError(line: index + 1, field: "label", expected: expected, got: got)
+            case .newClass, .regression:
+                if before == nil { before = (head, metrics) }
+                if let error = changeHead(for: chunk, index) {
+                    return SampleError(
+                        line: index + 1, field: "label", expected: "a label that can be learned",
+                        got: error.description)
+                }
+            }
+        }
     }
 
     /// Begins the head, or grows or turns it for a label.

@@ -25,6 +25,10 @@ public struct StepChunk: Sendable {
     /// The first sample of the present task: above 0 where classification turned into regression in this chunk.
     public internal(set) var taskBegin = 0
 
+    /// For several outputs, each one's own steps, by name; else empty. Beside them the losses here are means over the
+    /// outputs that had a label, and predictions, probabilities and targets are the first output's.
+    public internal(set) var outputs: [(name: String, steps: StepChunk)] = []
+
     /// Steps of `count` samples, none of them taken yet.
     init(stepsBefore: UInt64, count: Int) {
         self.stepsBefore = stepsBefore
@@ -46,8 +50,17 @@ public struct StepChunk: Sendable {
 
     /// How wrong each prediction was: 1 for a wrong class and 0 for a right one, or the absolute error in the target's
     /// units; NaN where the sample was not learned.
+    ///
+    /// For several outputs, the mean over those that had a label.
     public var errors: [Float] {
-        (0..<count).map { i in
+        guard outputs.isEmpty else {
+            let errors = outputs.map(\.steps.errors)
+            return (0..<count).map { i in
+                let known = errors.map { $0[i] }.filter { !$0.isNaN }
+                return known.isEmpty ? .nan : known.reduce(0, +) / Float(known.count)
+            }
+        }
+        return (0..<count).map { i in
             if targets[i].isNaN { return .nan }
             if !probabilities[i].isNaN { return predictions[i] == targets[i] ? 0 : 1 }
             return Float(abs(Double(predictions[i]) - Double(targets[i])))

@@ -49,8 +49,11 @@ public struct LargestLosses: Sendable {
     }
 
     /// Takes in the learned samples of a chunk from sample `first` on.
+    ///
+    /// - Parameter numbers: the samples' steps, where they are not consecutive. Shape: (count).
     mutating func append(
-        _ chunk: SampleChunk, _ steps: StepChunk, from first: Int, firstStep: UInt64, time: Double
+        _ chunk: SampleChunk, _ steps: StepChunk, from first: Int, firstStep: UInt64, numbers: [UInt64]? = nil,
+        time: Double
     ) {
         beginBucket(at: time)
         let bucket = buckets.count - 1
@@ -65,7 +68,7 @@ public struct LargestLosses: Sendable {
                 steps.learned == steps.count
                 ? index - first : steps.countLearned(from: first) - steps.countLearned(from: index)
             let figures = SampleFigures(
-                step: firstStep + UInt64(learnedBefore), target: steps.targets[index],
+                step: numbers?[index] ?? firstStep + UInt64(learnedBefore), target: steps.targets[index],
                 prediction: steps.predictions[index], probability: steps.probabilities[index],
                 loss: steps.losses[index])
             let features =

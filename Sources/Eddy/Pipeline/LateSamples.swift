@@ -53,7 +53,7 @@ package struct LateSamples: Sendable {
                 identified.removeFirst()
                 let time = StreamTime(seconds: now, samples: before + UInt64(index))
                 output.samples.identifiers[index + shift] = id
-                if rows.labels[index] == .none {
+                if !rows.isLabelled(index) {
                     let sample = WaitingSample(rows[index..<index + 1], chunk.samples.terms.names)
                     let waits = table.hold(sample, id: id, bytes: sample.bytes, at: time)
                     held[id] = waits ? index + shift : nil
@@ -96,6 +96,7 @@ package struct LateSamples: Sendable {
         let sample = try table.join(label.id, line: line, at: time)
         var row = sample.features.row
         row.labels[0] = label.label
+        row.furtherLabels = label.furtherLabels.map { [$0] }
         if isAlone, chunk.samples.isEmpty { chunk.samples = SampleChunk(inputs: row.inputs) }
         guard row.inputs == chunk.samples.inputs else {
             throw SampleError(
@@ -167,5 +168,13 @@ extension SampleChunk {
         }
         self.terms.names.merge(other.terms.names) { $1 }
         for label in other.labels { labels.append(label) }
+        guard outputs > 1 || other.outputs > 1 else { return }
+        for output in furtherLabels.indices {
+            for index in 0..<other.count { furtherLabels[output].append(other.label(index, ofOutput: output + 1)) }
+        }
+        while outputs < other.outputs {
+            furtherLabels.append(
+                Labels(Array(repeating: .none, count: before) + Array(other.furtherLabels[outputs - 1])))
+        }
     }
 }

@@ -22,7 +22,7 @@ public actor LearningSession {
     /// Who decides what the inputs are.
     public nonisolated let schema: SchemaClaim
 
-    private let learner: Learner
+    private let learners: MultiOutputLearner
     private var counts = SampleCounts()
     private var late = LateSamples()
     private var observations: Observations?
@@ -44,7 +44,8 @@ public actor LearningSession {
         logger: Logger = Logger(label: "eddy.session", factory: { _ in SwiftLogNoOpLogHandler() })
     ) throws(ArchitectureError) {
         self.init(
-            learner: try Learner(configuration), schema: SchemaClaim(schema), executor: executor, logger: logger)
+            learners: try MultiOutputLearner(configuration), schema: SchemaClaim(schema), executor: executor,
+            logger: logger)
     }
 
     /// A session with a network given whole.
@@ -61,12 +62,12 @@ public actor LearningSession {
         try self.init(configuration, schema: Schema(inputs: inputs))
     }
 
-    init(learner: sending Learner, schema: SchemaClaim, executor: (any SerialExecutor)?, logger: Logger) {
-        self.learner = learner
+    init(learners: sending MultiOutputLearner, schema: SchemaClaim, executor: (any SerialExecutor)?, logger: Logger) {
+        self.learners = learners
         self.schema = schema
         self.executor = executor ?? SessionExecutor()
         self.logger = logger
-        learner.onDiscovery = { logger.info("\($0)") }
+        learners.onDiscovery = { logger.info("\($0)") }
     }
 
     // MARK: Learning
@@ -109,9 +110,13 @@ public actor LearningSession {
     }
 
     private func step(_ chunk: SampleChunk, lines: [Int], source: String?) -> StepChunk {
-        if learner.network == nil { learner.expectedSchema = schema.current }
-        let steps = learner.learn(chunk)
-        if steps.stepsBefore == 0, steps.learned > 0 { _ = schema.claim(Schema(inputs: chunk.inputs)) }
+        if learner.network == nil {
+            let known = schema.current
+            learners.expectedSchema = known
+            learners.expectedNames = known?.labels ?? []
+        }
+        let steps = learners.learn(chunk)
+        if steps.stepsBefore == 0, steps.learned > 0 { claim(chunk) }
         counts.learned += UInt64(steps.learned)
         counts.predicted += UInt64(steps.predicted)
         counts.rejected += UInt64(steps.rejections.count)
@@ -120,9 +125,18 @@ public actor LearningSession {
             if !lines.isEmpty { error.line = lines[index] }
             counts.note(error, source: source)
         }
-        observations?.update(chunk, steps, learner, time: clock())
+        observations?.update(chunk, steps, learners, time: clock())
         publish(steps)
         return steps
+    }
+
+    /// Claims the schema of samples that came without a decoder, if none was claimed.
+    private func claim(_ chunk: SampleChunk) {
+        var proposal = Schema(inputs: chunk.inputs)
+        if !learners.isAlone {
+            (proposal.label, proposal.furtherLabels) = (learners.names[0], Array(learners.names[1...]))
+        }
+        _ = schema.claim(proposal)
     }
 
     /// Predicts, scores and learns one sample.
@@ -135,7 +149,7 @@ public actor LearningSession {
         return steps
     }
 
-    /// What the learner says of features, changing nothing. Shape: (inputs).
+    /// What the learner says of features, changing nothing; of several outputs, the first. Shape: (inputs).
     ///
     /// - Throws: ``SampleError`` where they do not fit, or nothing has been learned yet.
     public func predict(_ features: [Float]) throws(SampleError) -> Prediction { try learner.predict(features) }
@@ -152,25 +166,29 @@ public actor LearningSession {
 
     /// Where things stand, as a window without samples; nil before the task is known.
     public func presentWindow() -> LossWindow? {
-        learner.task.map { task in
+        learners.summary.map { metrics in
             LossWindow(
-                step: learner.step, count: 0, last: 0, mean: 0, min: 0, max: 0, missed: 0,
-                metrics: learner.metrics.summary(for: task), task: task, rejected: counts.rejected)
+                step: learners.step, count: 0, last: 0, mean: 0, min: 0, max: 0, missed: 0, metrics: metrics,
+                task: task, rejected: counts.rejected, outputs: summaries)
         }
     }
 
+    private var task: LearningTask { learners.outputs.lazy.compactMap(\.task).first ?? .regression }
+    /// Each output's figures; nil for one.
+    private var summaries: [OutputSummary]? { learners.isAlone ? nil : learners.summaries }
+
     private func publish(_ steps: StepChunk) {
-        guard steps.learned > 0, let task = learner.task else { return }
-        guard losses.hasSubscribers || everyLoss.hasSubscribers else { return }
+        guard steps.learned > 0, losses.hasSubscribers || everyLoss.hasSubscribers, let metrics = learners.summary
+        else { return }
         let values = steps.losses.filter { !$0.isNaN }
         if losses.hasSubscribers {
             let parts = LossSpan.spans(of: values, before: steps.stepsBefore, limit: LossWindow.partLimit)
             let whole = parts.dropFirst().reduce(parts[0]) { $0.merged(with: $1) }
             losses.publish(
                 LossWindow(
-                    step: learner.step, count: whole.count, last: Double(values[values.count - 1]), mean: whole.mean,
-                    min: whole.min, max: whole.max, parts: parts, missed: 0,
-                    metrics: learner.metrics.summary(for: task), task: task, rejected: counts.rejected))
+                    step: learners.step, count: whole.count, last: Double(values[values.count - 1]), mean: whole.mean,
+                    min: whole.min, max: whole.max, parts: parts, missed: 0, metrics: metrics, task: task,
+                    rejected: counts.rejected, outputs: summaries))
         }
         everyLoss.publish(LossSeries(first: steps.stepsBefore + 1, values: values, missed: 0))
     }
@@ -184,10 +202,15 @@ public actor LearningSession {
     // MARK: Looking
 
     /// Samples learned since the model began, also before it was loaded.
-    public var step: UInt64 { learner.step }
+    public var step: UInt64 { learners.step }
 
-    /// All metrics at this moment: a copy, whose figures are worked out where it is.
+    /// All metrics at this moment: a copy, whose figures are worked out where it is. Of several outputs, the first's.
     public var metrics: Metrics { learner.metrics }
+
+    /// The same of each output, by name.
+    public var outputMetrics: [(name: String, metrics: Metrics)] {
+        zip(learners.names, learners.outputs).map { ($0, $1.metrics) }
+    }
 
     /// Samples since this session began, by what became of them.
     public var sampleCounts: SampleCounts { counts }
@@ -198,6 +221,7 @@ public actor LearningSession {
     public func snapshot(withWeights: Bool = true) -> Snapshot {
         late.expire(seconds: clock())
         var snapshot = Snapshot(learner, schema: schema.current, counts: counts, withWeights: withWeights)
+        if !learners.isAlone { snapshot.add(learners) }
         (snapshot.lateLabels, snapshot.waiting) = (late.counts, late.waiting)
         return snapshot
     }
@@ -207,7 +231,7 @@ public actor LearningSession {
     public nonisolated var snapshots: SnapshotSequence { SnapshotSequence(session: self) }
 
     /// Everything that affects the future, for a file.
-    public func save(to path: String) throws { try ModelFile.save(learner, schema: schema.current, to: path) }
+    public func save(to path: String) throws { try learners.save(schema: schema.current, to: path) }
 
     /// Begins to keep what a page shows of the samples learned from now on; see ``Observations``. Some nanoseconds a
     /// sample, and no bit of the weights.
@@ -232,9 +256,20 @@ public actor LearningSession {
     }
 
     /// A copy of the learner to ask questions of, wherever that suits; nil before the first sample.
-    public func frozen() -> FrozenLearner? { learner.frozen(schema: schema.current) }
+    ///
+    /// - Parameter output: which, of several outputs; nil where there is none of the name.
+    public func frozen(output: String? = nil) -> FrozenLearner? {
+        guard let output else { return learner.frozen(schema: schema.current) }
+        return learners.names.firstIndex(of: output).flatMap { learners.outputs[$0].frozen(schema: schema.current) }
+    }
 
-    /// Calls `body` with the learner, on the session's executor.
+    /// What the outputs are called; empty for one.
+    public var outputNames: [String] { learners.isAlone ? [] : learners.names }
+
+    /// The first output's learner.
+    private var learner: Learner { learners.first }
+
+    /// Calls `body` with the learner, of several outputs the first's, on the session's executor.
     public func withLearner<Result: Sendable>(_ body: @Sendable (Learner) throws -> Result) rethrows -> Result {
         try body(learner)
     }
@@ -246,17 +281,15 @@ public actor LearningSession {
         _ path: String, executor: (any SerialExecutor)? = nil,
         logger: Logger = Logger(label: "eddy.session", factory: { _ in SwiftLogNoOpLogHandler() })
     ) throws -> LearningSession {
-        let (learner, schema) = try ModelFile.load(path)
-        let known = schema ?? learner.columns.map { Schema(inputs: $0) }
-        return LearningSession(learner: learner, schema: SchemaClaim(known), executor: executor, logger: logger)
+        let (learners, schema) = try MultiOutputLearner.load(path)
+        let known = schema ?? learners.first.columns.map { Schema(inputs: $0) }
+        return LearningSession(learners: learners, schema: SchemaClaim(known), executor: executor, logger: logger)
     }
 
     /// How many samples a chunk may hold so that learning it takes about a millisecond and nobody waits longer.
     public var chunkLimit: Int {
-        guard let head = learner.head else { return 16 }  // how wide it will be is not known yet
-        var inputs = head.network.inputs
-        if let encoder = learner.encoder, encoder.isSparse { inputs = min(inputs, encoder.columns + 64) }
-        return max(1, min(1024, 2_000_000 / (head.committee.work(inputs: inputs) + 200)))
+        guard learner.head != nil else { return 16 }  // how wide it will be is not known yet
+        return max(1, min(1024, 2_000_000 / (learners.work + 200)))
     }
 }
 

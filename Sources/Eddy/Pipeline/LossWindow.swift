@@ -20,6 +20,8 @@ public struct LossWindow: Mergeable, Hashable, Codable {
     public var task: LearningTask
     /// Samples and lines that were not taken, so far.
     public var rejected: UInt64
+    /// Each output's own figures, where there are several; losses are then means over those that had a label.
+    public var outputs: [OutputSummary]?
 
     /// Folds a newer window in: extremes, count and mean are of both.
     public mutating func merge(_ newer: LossWindow) {
@@ -41,6 +43,7 @@ public struct LossWindow: Mergeable, Hashable, Codable {
         metrics = newer.metrics
         task = newer.task
         rejected = newer.rejected
+        outputs = newer.outputs
         missed += newer.missed + 1
     }
 

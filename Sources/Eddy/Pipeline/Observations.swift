@@ -38,12 +38,14 @@ public struct Observations: Sendable {
     /// Takes in a chunk, after it was learned.
     ///
     /// - Parameter time: now, in seconds since 1970.
-    mutating func update(_ chunk: SampleChunk, _ steps: StepChunk, _ learner: Learner, time: Double) {
+    /// Of several outputs, the history has the mean losses, and the rest is of the first.
+    mutating func update(_ chunk: SampleChunk, _ steps: StepChunk, _ learners: MultiOutputLearner, time: Double) {
+        let learner = learners.first
         for rejection in steps.rejections { rejections.count(rejection.error) }
         guard steps.learned > 0 else { return }
         // Of a chunk in which the task changed, only the part that belongs to the present one.
         let first = steps.taskBegin
-        if task != learner.task { begin(learner.task) }
+        if task != learner.task || first > 0 { begin(learner.task) }
         let firstStep = steps.stepsBefore + UInt64(first == 0 ? 1 : steps.learned - steps.countLearned(from: first) + 1)
 
         if confusion != nil {
@@ -56,8 +58,10 @@ public struct Observations: Sendable {
             confusion!.count(targets: steps.targets[first...], predictions: steps.predictions[first...])
         }
         residuals?.count(targets: steps.targets[first...], predictions: steps.predictions[first...])
-        recent.append(chunk, steps, from: first, firstStep: firstStep)
-        largestLosses.append(chunk, steps, from: first, firstStep: firstStep, time: time)
+        let own = steps.outputs.first?.steps ?? steps
+        let numbers = steps.outputs.isEmpty ? nil : steps.numbers
+        recent.append(chunk, own, from: first, firstStep: firstStep, numbers: numbers)
+        largestLosses.append(chunk, own, from: first, firstStep: firstStep, numbers: numbers, time: time)
 
         var losses = steps.losses
         var errors = steps.errors
@@ -67,7 +71,7 @@ public struct Observations: Sendable {
         }
         history.append(
             losses: losses, errors: errors, firstStep: firstStep, time: time,
-            baseline: presentBaseline(learner, time: time))
+            baseline: presentBaseline(learners, time: time))
     }
 
     /// Counts a sample that a decoder did not take.
@@ -84,11 +88,9 @@ public struct Observations: Sendable {
 
     /// The loss to beat. It takes a logarithm a class and hardly moves, so it is taken anew when the stream has grown by
     /// a fiftieth, or twenty times a second.
-    private mutating func presentBaseline(_ learner: Learner, time: Double) -> Double {
-        if learner.step >= baseline.step + baseline.step / 50 + 1 || abs(time - baseline.time) >= 0.05 {
-            let metrics = learner.metrics
-            let value = task == .classification ? metrics.labelEntropy : metrics.targetVariance
-            baseline = (value, learner.step, time)
+    private mutating func presentBaseline(_ learners: MultiOutputLearner, time: Double) -> Double {
+        if learners.step >= baseline.step + baseline.step / 50 + 1 || abs(time - baseline.time) >= 0.05 {
+            baseline = (learners.baseline, learners.step, time)
         }
         return baseline.value
     }

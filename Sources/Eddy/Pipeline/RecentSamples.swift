@@ -61,11 +61,13 @@ public struct RecentSamples: Sendable {
 
     /// The sample of a step; nil where it is no longer in hand.
     public func sample(step: UInt64) -> ObservedSample? {
-        guard let newest = figures.isEmpty ? nil : figures[row(age: 0)].step, step <= newest,
-            newest - step < UInt64(count)
-        else { return nil }
-        let sample = sample(age: Int(newest - step))
-        return sample.step == step ? sample : nil
+        guard let newest = figures.isEmpty ? nil : figures[row(age: 0)].step, step <= newest else { return nil }
+        let sample = sample(age: Int(min(newest - step, UInt64(count - 1))))
+        if sample.step == step { return sample }
+        // Steps are not consecutive where samples had labels for other outputs alone.
+        return figures.firstIndex { $0.step == step }.map {
+            figures[$0].observed(Array(features(ofRow: $0)), classes: classes)
+        }
     }
 
     /// Calls `body` with each sample's features and figures, newest first.
@@ -84,7 +86,11 @@ public struct RecentSamples: Sendable {
     private func features(ofRow row: Int) -> ArraySlice<Float> { features[row * inputs..<(row + 1) * inputs] }
 
     /// Takes in the learned samples of a chunk from sample `first` on.
-    mutating func append(_ chunk: SampleChunk, _ steps: StepChunk, from first: Int, firstStep: UInt64) {
+    ///
+    /// - Parameter numbers: the samples' steps, where they are not consecutive. Shape: (count).
+    mutating func append(
+        _ chunk: SampleChunk, _ steps: StepChunk, from first: Int, firstStep: UInt64, numbers: [UInt64]? = nil
+    ) {
         if chunk.inputs != inputs {
             (features, figures, next) = ([], [], 0)
             inputs = chunk.inputs
@@ -103,7 +109,7 @@ public struct RecentSamples: Sendable {
             for i in start..<steps.count where !steps.losses[i].isNaN {
                 let row = UnsafeBufferPointer(rebasing: source[i * inputs..<(i + 1) * inputs])
                 let figure = SampleFigures(
-                    step: step, target: steps.targets[i], prediction: steps.predictions[i],
+                    step: numbers?[i] ?? step, target: steps.targets[i], prediction: steps.predictions[i],
                     probability: steps.probabilities[i], loss: steps.losses[i])
                 step += 1
                 if figures.count < rows {

@@ -48,6 +48,8 @@ public struct Snapshot: Sendable, Codable {
     public var lateLabels = LateLabelCounts()
     public var waiting = 0
     public var loss: Loss?
+    /// Each output's own figures, where there are several; layers, committee and weights are the first's.
+    public var outputs: [OutputSummary]?
     /// What the layers' gradient norms say, where they are not healthy.
     public var gradientHealth: GradientHealth
 
@@ -79,6 +81,14 @@ public struct Snapshot: Sendable, Codable {
             }
         }
         gradientHealth = GradientHealth(layers.map(\.norms.gradient))
+    }
+
+    /// Takes in what several outputs have together.
+    mutating func add(_ learners: MultiOutputLearner) {
+        step = learners.step
+        if let summary = learners.summary { metrics = summary }
+        outputs = learners.summaries
+        driftAlarms = learners.outputs.reduce(0) { $0 + $1.drift.alarms }
     }
 
     public var parameterCount: Int { layers.reduce(0) { $0 + ($1.inputs + 1) * $1.outputs } }

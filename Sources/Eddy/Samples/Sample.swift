@@ -28,17 +28,21 @@ public struct Sample: Sendable, Hashable {
     /// What there is beside the columns.
     public var terms: [Term]
     public var label: Label
+    /// What else is to be predicted of the sample, where a stream has several outputs; each is learned for itself.
+    public var furtherLabels: [Label]
     /// Importance: scales the sample's update. Finite, at least 0.
     public var weight: Float
     /// The sender's own name for the sample; it comes back in `json` replies.
     public var id: String?
 
     public init(
-        _ features: [Float] = [], label: Label = .none, weight: Float = 1, id: String? = nil, terms: [Term] = []
+        _ features: [Float] = [], label: Label = .none, furtherLabels: [Label] = [], weight: Float = 1,
+        id: String? = nil, terms: [Term] = []
     ) {
         self.features = features
         self.terms = terms
         self.label = label
+        self.furtherLabels = furtherLabels
         self.weight = weight
         self.id = id
     }
@@ -60,6 +64,9 @@ public struct SampleChunk: Sendable {
     public internal(set) var terms = Terms()
     /// Shape: (count).
     public internal(set) var labels = Labels()
+    /// The labels of outputs beyond the first, a column each; empty where samples have one label or none.
+    /// Shape: (outputs − 1, count).
+    public internal(set) var furtherLabels: [Labels] = []
     /// Shape: (count), or empty where every weight is 1.
     public internal(set) var weights: [Float] = []
     /// Index in the chunk → the sender's id, for samples that have one.
@@ -75,8 +82,13 @@ public struct SampleChunk: Sendable {
 
     public var count: Int { labels.count }
     public var isEmpty: Bool { labels.isEmpty }
+    /// The labels that a sample may have, at least 1.
+    public var outputs: Int { 1 + furtherLabels.count }
+    /// The most labels that a sample may have.
+    public static let outputLimit = 16
 
-    /// - Throws: ``SampleError`` where the number of features differs or a number is infinite; the chunk is unchanged.
+    /// - Throws: ``SampleError`` where the number of features or of labels differs or a number is infinite; the chunk is
+    ///   unchanged.
     public mutating func append(_ sample: Sample) throws(SampleError) {
         guard sample.features.count == inputs else {
             throw SampleError(
@@ -88,13 +100,23 @@ public struct SampleChunk: Sendable {
         for term in sample.terms where !term.value.isFinite {
             throw SampleError(line: count + 1, field: term.name, expected: "finite number", got: "\(term.value)")
         }
-        if case .number(let value) = sample.label, !value.isFinite {
-            throw SampleError(line: count + 1, field: "label", expected: "finite number", got: "\(value)")
+        for label in [sample.label] + sample.furtherLabels {
+            if case .number(let value) = label, !value.isFinite {
+                throw SampleError(line: count + 1, field: "label", expected: "finite number", got: "\(value)")
+            }
         }
         guard sample.weight.isFinite, sample.weight >= 0 else {
             throw SampleError(
                 line: count + 1, field: "weight", expected: "number, at least 0", got: "\(sample.weight)")
         }
+        let given = 1 + sample.furtherLabels.count
+        let isOpen = given <= SampleChunk.outputLimit && !(0..<count).contains(where: isLabelled)
+        guard given == outputs || given > outputs && isOpen || given == 1 && sample.label == .none else {
+            throw SampleError(
+                line: count + 1, field: "label", expected: outputs == 1 ? "one label" : "\(outputs) labels",
+                got: "\(given)")
+        }
+        widen(outputs: given)
         features.append(contentsOf: sample.features)
         for term in sample.terms where term.value != 0 {
             let key = Terms.key(of: term.name)
@@ -103,6 +125,29 @@ public struct SampleChunk: Sendable {
             terms.names[key] = term.name
         }
         finish(label: sample.label, weight: sample.weight, id: sample.id)
+        for (output, label) in sample.furtherLabels.enumerated() { setLabel(label, ofOutput: output + 1) }
+    }
+
+    /// Makes room for the labels of so many outputs; samples so far have none for those that are new.
+    mutating func widen(outputs: Int) {
+        while self.outputs < outputs {
+            furtherLabels.append(Labels(numbers: Array(repeating: .nan, count: count)))
+        }
+    }
+
+    /// Gives the newest sample, which had none, the label of an output.
+    mutating func setLabel(_ label: Label, ofOutput output: Int) {
+        if output == 0 { labels[count - 1] = label } else { furtherLabels[output - 1][count - 1] = label }
+    }
+
+    /// The label of a sample for an output; none where samples do not have so many.
+    public func label(_ index: Int, ofOutput output: Int) -> Label {
+        output == 0 ? labels[index] : output < outputs ? furtherLabels[output - 1][index] : .none
+    }
+
+    /// Whether a sample has a label for any output.
+    public func isLabelled(_ index: Int) -> Bool {
+        labels[index] != .none || furtherLabels.contains { $0[index] != .none }
     }
 
     /// Begins anew with another number of inputs; what its decoder has told of names stays.
@@ -122,6 +167,12 @@ public struct SampleChunk: Sendable {
         if let id { identifiers[labels.count] = id }
         terms.finish(labels.count)
         labels.append(label)
+        if !furtherLabels.isEmpty { finishFurther() }
+    }
+
+    @inline(never)
+    private mutating func finishFurther() {
+        for output in furtherLabels.indices { furtherLabels[output].append(.none) }
     }
 
     /// Whether samples have columns alone, and none of these is missing.
@@ -147,6 +198,7 @@ public struct SampleChunk: Sendable {
         var chunk = self
         chunk.identifiers = [:]
         chunk.labels = Labels(numbers: Array(repeating: .nan, count: count))
+        chunk.furtherLabels = []
         return chunk
     }
 
@@ -156,6 +208,7 @@ public struct SampleChunk: Sendable {
         part.features = Array(features[range.lowerBound * inputs..<range.upperBound * inputs])
         part.terms = terms[range]
         part.labels = Labels(labels[range])
+        part.furtherLabels = furtherLabels.map { Labels($0[range]) }
         if !weights.isEmpty { part.weights = Array(weights[range]) }
         for (index, id) in identifiers where range.contains(index) { part.identifiers[index - range.lowerBound] = id }
         return part

@@ -56,8 +56,10 @@ public struct Schema: Sendable, Hashable {
     public let inputs: [String]
     /// The names of the columns whose values are terms.
     public let texts: [String]
-    /// The name of the label column, where one is known.
+    /// The name of the label column, where one is known; of several outputs, the first's.
     public var label: String?
+    /// The names of outputs beyond the first.
+    public var furtherLabels: [String] = []
     /// Whether the names came from the stream (a header, JSON keys) rather than being x0, x1, ….
     public let isNamed: Bool
 
@@ -76,13 +78,19 @@ public struct Schema: Sendable, Hashable {
     /// Columns of numbers that have no names: x0, x1, ….
     public init(inputs: Int) { self.init((0..<inputs).map { Column("x\($0)") }, isNamed: false) }
 
+    /// The names of the outputs, at least one.
+    public var labels: [String] { [label ?? "label"] + furtherLabels }
+
+    /// What outputs are called that have no names: y0, y1, ….
+    public static func outputNames(_ count: Int) -> [String] { (0..<count).map { "y\($0)" } }
+
     /// No columns, as of Vowpal Wabbit text and LIBSVM: all that a sample has is terms.
     public static let terms = Schema([])
 }
 
 extension Schema: Codable {
     private enum CodingKeys: String, CodingKey {
-        case columns, inputs, label, isNamed
+        case columns, inputs, label, furtherLabels, isNamed
     }
 
     /// Files from before columns had kinds have the inputs alone.
@@ -94,33 +102,60 @@ extension Schema: Codable {
         self.init(
             columns, label: try values.decodeIfPresent(String.self, forKey: .label),
             isNamed: try values.decode(Bool.self, forKey: .isNamed))
+        furtherLabels = try values.decodeIfPresent([String].self, forKey: .furtherLabels) ?? []
     }
 
     public func encode(to encoder: any Encoder) throws {
         var values = encoder.container(keyedBy: CodingKeys.self)
         try values.encode(columns, forKey: .columns)
         try values.encodeIfPresent(label, forKey: .label)
+        if !furtherLabels.isEmpty { try values.encode(furtherLabels, forKey: .furtherLabels) }
         try values.encode(isNamed, forKey: .isNamed)
     }
 }
 
 /// The one place where a session's schema is decided, once, by whoever comes first.
 ///
-/// Decoders hold it, on whatever thread they run; they ask once a connection.
+/// Decoders hold it, on whatever thread they run; they ask once a connection. A sample without a label may leave open
+/// how many labels there are: the first that has any decides that.
 public final class SchemaClaim: Sendable {
-    private let schema: Mutex<Schema?>
+    private struct State {
+        var schema: Schema?
+        var isLabelOpen = false
+    }
+
+    private let state: Mutex<State>
 
     /// - Parameter schema: nil leaves it to the first valid sample.
-    public init(_ schema: Schema? = nil) { self.schema = Mutex(schema) }
+    public init(_ schema: Schema? = nil) { state = Mutex(State(schema: schema)) }
 
-    public var current: Schema? { schema.withLock { $0 } }
+    public var current: Schema? { state.withLock { $0.schema } }
 
     /// Proposes a schema and returns the one that holds: the proposal where none was claimed before.
-    public func claim(_ proposal: Schema) -> Schema {
-        schema.withLock { current in
-            if let current { return current }
-            current = proposal
+    public func claim(_ proposal: Schema) -> Schema { claim(proposal, isLabelOpen: false) }
+
+    /// - Parameter isLabelOpen: whether the proposal does not say yet what the labels are.
+    func claim(_ proposal: Schema, isLabelOpen: Bool) -> Schema {
+        state.withLock { state in
+            if let current = state.schema { return current }
+            state = State(schema: proposal, isLabelOpen: isLabelOpen)
             return proposal
+        }
+    }
+
+    /// Proposes the names of the outputs and returns those that hold. One alone keeps the name that the schema has for
+    /// it.
+    func claimLabels(_ names: [String]) -> [String] {
+        state.withLock { state in
+            guard var schema = state.schema else { return names }
+            if state.isLabelOpen {
+                state.isLabelOpen = false
+                if names.count > 1 {
+                    (schema.label, schema.furtherLabels) = (names[0], Array(names[1...]))
+                    state.schema = schema
+                }
+            }
+            return schema.labels
         }
     }
 }

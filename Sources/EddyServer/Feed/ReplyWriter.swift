@@ -21,6 +21,8 @@ package struct ReplyWriter: Sendable {
     package var style: ReplyStyle {
         didSet { classes = [] }  // each style has its own texts
     }
+    /// What replies to samples of several outputs, where there are any.
+    private var several = OutputReplies()
     private var out = ByteBuffer()
     /// The classes of the last chunk, and what a reply says of each before its probability, as bytes.
     private var classes: [String] = []
@@ -45,6 +47,7 @@ package struct ReplyWriter: Sendable {
     package mutating func write(_ steps: StepChunk, _ range: Range<Int>, _ chunk: DecodedChunk) {
         var rejection = steps.rejections.firstIndex { $0.index >= range.lowerBound } ?? steps.rejections.endIndex
         var step = steps.stepsBefore
+        if !steps.outputs.isEmpty { tally.note(outputs: steps, range) }
         if steps.rejections.isEmpty, style != .predictions, style != .json {
             return tally.note(steps, range)
         }
@@ -68,6 +71,11 @@ package struct ReplyWriter: Sendable {
                 step += 1
                 tally.lossSum += Double(loss)
                 tally.isRegression = steps.probabilities[i].isNaN
+            }
+            if !steps.outputs.isEmpty {
+                let id = chunk.samples.identifiers[i]
+                several.write(steps, i, line: chunk.lines[i], id: id, step: step, style, into: &out)
+                continue
             }
             switch style {
             case .predictions: writePrediction(steps, i)
@@ -181,7 +189,12 @@ package struct ReplyWriter: Sendable {
         say(
             "!summary accepted=\(tally.accepted) learned=\(tally.learned) predicted=\(tally.predicted) "
                 + "rejected=\(tally.rejected) mean_loss=\(tally.meanLoss.map(JSONText.rounded) ?? "none") "
-                + "unit=\(tally.isRegression ? "squared" : "nats")")
+                + "unit=\(tally.unit)")
+        for output in tally.outputs {
+            say(
+                "!output name=\(JSONText.quoted(output.name)) learned=\(output.learned) "
+                    + "mean_loss=\(output.meanLoss.map(JSONText.rounded) ?? "none") unit=\(output.unit)")
+        }
     }
 }
 
@@ -195,9 +208,41 @@ package struct FeedTally: Sendable {
     /// The first ten.
     package private(set) var errors: [SampleError] = []
 
+    /// Of several outputs, each one's own; else empty.
+    package private(set) var outputs: [OutputTally] = []
+
+    /// One of several outputs.
+    package struct OutputTally: Sendable {
+        package let name: String
+        package fileprivate(set) var learned: UInt64 = 0
+        fileprivate var lossSum = 0.0
+        fileprivate var isRegression: Bool?
+
+        package var meanLoss: Double? { learned > 0 ? lossSum / Double(learned) : nil }
+        package var unit: String { isRegression == true ? "squared" : isRegression == false ? "nats" : "none" }
+    }
+
+    /// Of the mean loss: mixed where outputs have different ones.
+    package var unit: String {
+        let units = Set(outputs.map(\.unit)).subtracting(["none"])
+        return units.count > 1 ? "mixed" : units.first ?? (isRegression ? "squared" : "nats")
+    }
+
     package var accepted: UInt64 { learned + predicted }
     package var processed: UInt64 { accepted + rejected }
     package var meanLoss: Double? { learned > 0 ? lossSum / Double(learned) : nil }
+
+    /// Each output's own losses.
+    fileprivate mutating func note(outputs steps: StepChunk, _ range: Range<Int>) {
+        if outputs.count != steps.outputs.count { outputs = steps.outputs.map { OutputTally(name: $0.name) } }
+        for (index, output) in steps.outputs.enumerated() {
+            for i in range where !output.steps.losses[i].isNaN {
+                outputs[index].learned += 1
+                outputs[index].lossSum += Double(output.steps.losses[i])
+                outputs[index].isRegression = output.steps.probabilities[i].isNaN
+            }
+        }
+    }
 
     /// Samples none of which was rejected.
     fileprivate mutating func note(_ steps: StepChunk, _ range: Range<Int>) {
