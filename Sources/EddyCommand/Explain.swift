@@ -28,6 +28,9 @@ struct Explain: ParsableCommand {
     @Option(help: "A sample of that model as a line of CSV or JSON, with its label.")
     var sample: String?
 
+    @Option(help: "Which of the model's several outputs. (default: the first)")
+    var output: String?
+
     @Option(
         help: "The weight whose paths are listed, such as W1[0,2]: layer 1, unit 0, input 2. (default: the steepest)")
     var weight: String?
@@ -80,11 +83,19 @@ struct Explain: ParsableCommand {
     // MARK: A sample
 
     private func explainSample() throws {
-        let (learner, schema) = try Learner.load(load!)
-        guard let schema, let frozen = learner.frozen(schema: schema) else {
+        let (learners, schema) = try MultiOutputLearner.load(load!)
+        let index = try self.output.map { name in
+            guard !learners.isAlone, let index = learners.names.firstIndex(of: name) else {
+                let names = learners.isAlone ? "none, as there is one output" : learners.names.joined(separator: ", ")
+                throw CommandError("--output \(name): expected \(names)")
+            }
+            return index
+        }
+        guard let schema, let frozen = learners.outputs[index ?? 0].frozen(schema: schema) else {
             throw CommandError("\(load!): the model has learned nothing yet")
         }
-        let sample = try parse(self.sample!, schema)
+        let sample = try parse(self.sample!, schema, output: index ?? 0)
+        if !learners.isAlone { print("output    \(learners.names[index ?? 0])\n") }
         func explained(of element: String? = nil) throws -> Explanation {
             do throws(QuestionError) {
                 return try frozen.explain(
@@ -107,7 +118,7 @@ struct Explain: ParsableCommand {
         print(try explained(of: chosen.name).paths!.paths)
     }
 
-    private func parse(_ line: String, _ schema: Schema) throws -> Sample {
+    private func parse(_ line: String, _ schema: Schema, output: Int) throws -> Sample {
         var decoder = SampleDecoder(schema: SchemaClaim(schema))
         var bytes = Array((line + "\n").utf8)[...]
         let chunk = decoder.decode(&bytes)
@@ -117,7 +128,7 @@ struct Explain: ParsableCommand {
         guard chunk.samples.count == 1 else {
             throw CommandError("--sample: expected one sample, got \(chunk.samples.count)")
         }
-        return Sample(chunk.samples.features, label: chunk.samples.labels[0])
+        return Sample(chunk.samples.features, label: chunk.samples.label(0, ofOutput: output))
     }
 
     private func printForward(_ explanation: Explanation) {

@@ -103,7 +103,8 @@ struct LearningOptions: ParsableArguments {
 
     /// Whether any of them was given: a loaded model has its own.
     var isEmpty: Bool {
-        !setsNetwork && profile == nil && task == nil && classes == nil && seed == nil && recentWindow == nil
+        !setsNetwork && profile == nil && task == nil && classes == nil && seed == nil
+            && recentWindow == nil
     }
 
     /// Whether any was given that describes one network.
@@ -193,21 +194,26 @@ struct FormatOptions: ParsableArguments {
 
     @Option(
         help: """
-            The label's column: a name, or in CSV a position, from 1, from the end where negative. (default: the \
-            one named label, target, class or y; else the last)
+            The label's column: a name, or in CSV a position, from 1, from the end where negative; several outputs with \
+            commas between them, in CSV and JSON. (default: the one named label, target, class or y; else the last)
             """)
     var label: String?
 
     func validate() throws {
-        if let label, Int(label) == 0 {
+        guard let label else { return }
+        if Int(label) == 0 {
             throw ValidationError("label 0: positions are counted from 1, from the end where negative")
         }
+        do {
+            guard case .several = try LabelColumn(parsing: label), let format, format == .vw || format == .libsvm else {
+                return
+            }
+        } catch { throw ValidationError("--label: expected \(error.expected), got \(error.got)") }
+        throw ValidationError(
+            "--label \(label): a sample in \(format!.rawValue) has one label; csv and json have several")
     }
 
-    var labelColumn: LabelColumn {
-        guard let label else { return .automatic }
-        return Int(label).map { .position($0) } ?? .name(label)
-    }
+    var labelColumn: LabelColumn { label.flatMap { try? LabelColumn(parsing: $0) } ?? .automatic }
 }
 
 // MARK: - Values that need more than a word

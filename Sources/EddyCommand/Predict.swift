@@ -26,7 +26,7 @@ struct Predict: ParsableCommand {
     @OptionGroup var format: FormatOptions
 
     func run() throws {
-        let (learner, schema) = try Learner.load(load)
+        let (learner, schema) = try MultiOutputLearner.load(load)
         guard let schema else { throw CommandError("\(load): the model has learned nothing yet") }
         var errors = 0
         for file in files.isEmpty ? ["-"] : files {
@@ -43,7 +43,7 @@ struct Predict: ParsableCommand {
     }
 
     /// Prints the replies to a chunk; the number of errors among them.
-    private func answer(_ chunk: DecodedChunk, _ learner: Learner, _ replies: inout ReplyWriter) -> Int {
+    private func answer(_ chunk: DecodedChunk, _ learner: MultiOutputLearner, _ replies: inout ReplyWriter) -> Int {
         let steps = learner.learn(chunk.samples.withoutLabels())
         var errors = steps.rejections.count
         var next = 0

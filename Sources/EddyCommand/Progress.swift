@@ -12,7 +12,8 @@ struct ProgressTable {
     private var count = 0
     private var countAtLast = 0
     private var next = 1
-    private var newest: (label: Label, prediction: Prediction)?
+    /// Of the newest sample: for several outputs, theirs.
+    private var newest: (labels: [Label], predictions: [Prediction?])?
 
     init(unit: LossUnit, isQuiet: Bool) {
         self.unit = unit
@@ -31,18 +32,40 @@ struct ProgressTable {
             count += 1
             if count == next {
                 next *= 2
-                row(samples.labels[i], steps.prediction(at: i), task)
+                row(ProgressTable.labels(samples, i), steps.predictions(at: i), task)
             }
-            newest = steps.prediction(at: i).map { (samples.labels[i], $0) }
+        }
+        if let last = steps.losses.lastIndex(where: { !$0.isNaN }) {
+            newest = (ProgressTable.labels(samples, last), steps.predictions(at: last))
         }
     }
 
     /// The last line, where it is not there yet.
-    mutating func finish(_ learner: Learner) {
-        if count > countAtLast, let newest { row(newest.label, newest.prediction, learner.task) }
+    mutating func finish(task: LearningTask?) {
+        if count > countAtLast, let newest { row(newest.labels, newest.predictions, task) }
     }
 
-    private mutating func row(_ label: Label, _ prediction: Prediction?, _ task: LearningTask?) {
+    private static func labels(_ samples: SampleChunk, _ index: Int) -> [Label] {
+        [samples.labels[index]] + samples.furtherLabels.map { $0[index] }
+    }
+
+    private static func text(_ label: Label) -> String {
+        switch label {
+        case .none: ""
+        case .number(let value): value == value.rounded() && abs(value) < 1e7 ? String(Int(value)) : "\(value)"
+        case .text(let name): name
+        }
+    }
+
+    private static func text(_ prediction: Prediction?) -> String {
+        switch prediction {
+        case nil: ""
+        case .value(let value): String(format: "%.4f", value)
+        case .class(let name, _): name
+        }
+    }
+
+    private mutating func row(_ labels: [Label], _ predictions: [Prediction?], _ task: LearningTask?) {
         let unit = task == .classification ? unit : .nats
         let mean = unit.from(nats: total / Double(count))
         let recent = unit.from(nats: sinceLast / Double(count - countAtLast))
@@ -50,19 +73,8 @@ struct ProgressTable {
         countAtLast = count
         if isQuiet { return }
         if Terminal.isInteractive { Terminal.write(ProgressBar.erase) }  // the bar comes back below the row
-        let labelText =
-            switch label {
-            case .none: ""
-            case .number(let value): value == value.rounded() && abs(value) < 1e7 ? String(Int(value)) : "\(value)"
-            case .text(let name): name
-            }
-        let predictionText =
-            switch prediction {
-            case nil: ""
-            case .value(let value): String(format: "%.4f", value)
-            case .class(let name, _): name
-            }
-        let columns = [figure(mean), figure(recent), "\(count)", labelText, predictionText]
+        let texts = [labels.map(ProgressTable.text), predictions.map(ProgressTable.text)]
+        let columns = [figure(mean), figure(recent), "\(count)"] + texts.map { $0.joined(separator: ",") }
         let widths = [10, 12, 12, 14, 14]
         Terminal.say(
             zip(columns, widths).map { text, width in

@@ -46,8 +46,8 @@ struct Train: ParsableCommand {
     }
 
     func run() throws {
-        let (learner, schema) = try Train.learner(load, learning)
-        let before = learner.step
+        let (learners, schema) = try Train.learner(load, learning)
+        let before = learners.step
         let files = files.isEmpty ? ["-"] : files
         for file in files { try InputFile.check(file) }
         if let save { try OutputFile.check(save) }
@@ -65,59 +65,75 @@ struct Train: ParsableCommand {
                     var rest = bytes[...]
                     while !rest.isEmpty, !Interrupt.isSet {
                         let before = rest.count
-                        learn(decoder.decode(&rest, limit: 4096), learner, &late, &table, &complaints)
-                        bar.advance(bytes: before - rest.count, samples: learner.step)
+                        learn(decoder.decode(&rest, limit: 4096), learners, claim, &late, &table, &complaints)
+                        bar.advance(bytes: before - rest.count, samples: learners.step)
                     }
                     return !Interrupt.isSet
                 }
                 if Interrupt.isSet { break rounds }  // what is cut off is not a line
-                learn(decoder.finish(), learner, &late, &table, &complaints)
+                learn(decoder.finish(), learners, claim, &late, &table, &complaints)
             }
         }
         bar.finish()
-        table.finish(learner)
+        table.finish(task: Train.task(learners))
         complaints.finish()
-        Terminal.say(summary(learner, late, rejected: complaints.count))
+        Terminal.say(summary(learners, late, rejected: complaints.count))
         if let save {
-            try learner.save(schema: claim.current, to: save)
+            try learners.save(schema: claim.current, to: save)
             Terminal.say("saved to     \(save)")
         }
         if Interrupt.isSet { throw ExitCode(130) }
-        if learner.step == before { throw CommandError("no sample was learned from \(files.joined(separator: ", "))") }
+        if learners.step == before { throw CommandError("no sample was learned from \(files.joined(separator: ", "))") }
     }
 
-    static func learner(_ load: String?, _ learning: LearningOptions) throws -> (Learner, Schema?) {
-        guard let load else { return (try Learner(learning.configuration()), nil) }
+    /// The task that says what the mean loss's unit is.
+    private static func task(_ learners: MultiOutputLearner) -> LearningTask? {
+        let tasks = learners.outputs.compactMap(\.task)
+        return tasks.first { $0 == .regression } ?? tasks.first
+    }
+
+    static func learner(_ load: String?, _ learning: LearningOptions) throws -> (MultiOutputLearner, Schema?) {
+        guard let load else { return (try MultiOutputLearner(learning.configuration()), nil) }
         guard learning.isEmpty else {
             throw ValidationError("--load brings the model's own settings: leave the other learning options out")
         }
-        return try Learner.load(load)
+        return try MultiOutputLearner.load(load)
     }
 
     /// Learns a chunk, and tells its errors. Samples wait for labels without a clock, so that runs repeat.
     private func learn(
-        _ chunk: DecodedChunk, _ learner: Learner, _ late: inout LateSamples, _ table: inout ProgressTable,
-        _ complaints: inout Complaints
+        _ chunk: DecodedChunk, _ learners: MultiOutputLearner, _ claim: SchemaClaim, _ late: inout LateSamples,
+        _ table: inout ProgressTable, _ complaints: inout Complaints
     ) {
         var chunk = chunk
         late.join(&chunk, seconds: 0)
-        let steps = learner.learn(chunk.samples)
+        if learners.step == 0 { learners.expectedNames = claim.current?.labels ?? [] }
+        let steps = learners.learn(chunk.samples)
         late.settle(steps)
-        table.add(steps, chunk.samples, task: learner.task)
+        table.add(steps, chunk.samples, task: Train.task(learners))
         complaints.add(chunk)
         complaints.add(steps, of: chunk)
     }
 
-    private func summary(_ learner: Learner, _ late: LateSamples, rejected: Int) -> String {
-        let unit: LossUnit = bits ? .bits : .nats
-        let metrics = learner.metrics.summary(for: learner.task)
-        var lines = ["samples      \(learner.step) learned, \(rejected) rejected"]
+    private func summary(_ learners: MultiOutputLearner, _ late: LateSamples, rejected: Int) -> String {
+        var lines = ["samples      \(learners.step) learned, \(rejected) rejected"]
         if late.counts.held > 0 || late.counts.unmatched > 0 {
             let counts = late.counts
             lines.append(
                 "late labels  \(counts.joined) joined, \(counts.unmatched) unmatched; \(late.waiting) samples wait, "
                     + "\(counts.evicted) evicted")
         }
+        for (learner, name) in zip(learners.outputs, learners.names) {
+            if !learners.isAlone { lines.append("\noutput       \(name), \(learner.step) labels") }
+            lines += figures(of: learner)
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private func figures(of learner: Learner) -> [String] {
+        let unit: LossUnit = bits ? .bits : .nats
+        let metrics = learner.metrics.summary(for: learner.task)
+        var lines: [String] = []
         switch learner.task {
         case .classification:
             lines.append(
@@ -140,7 +156,7 @@ struct Train: ParsableCommand {
             lines.append("network      \(widths), \(network.parameterCount) parameters")
             lines.append("weights      \(String(network.parameterHash, radix: 16)) (hash)")
         }
-        return lines.joined(separator: "\n")
+        return lines
     }
 }
 

@@ -58,7 +58,7 @@ struct Evaluate: ParsableCommand {
         for output in [json, html].compactMap(\.self) where output != "-" { try OutputFile.check(output) }
         let contenders = try contenders()
         let runs = try contenders.map { contender in
-            try (0..<UInt64(seeds)).map { EvaluationRun(try Learner(contender.configuration(seed: $0))) }
+            try (0..<UInt64(seeds)).map { EvaluationPass(try MultiOutputLearner(contender.configuration(seed: $0))) }
         }
         Interrupt.watch()
         var complaints = Complaints()
@@ -68,7 +68,7 @@ struct Evaluate: ParsableCommand {
         func learn(_ chunk: DecodedChunk) {
             complaints.add(chunk)
             for (index, run) in runs.joined().enumerated() {
-                let steps = run.learn(chunk.samples)
+                let steps = run.learn(chunk.samples, claim)
                 if index == 0 { complaints.add(steps, of: chunk) }
             }
         }
@@ -80,7 +80,7 @@ struct Evaluate: ParsableCommand {
                 while !rest.isEmpty, !Interrupt.isSet {
                     let before = rest.count
                     learn(decoder.decode(&rest, limit: 4096))
-                    bar.advance(bytes: before - rest.count, samples: runs[0][0].learner.step)
+                    bar.advance(bytes: before - rest.count, samples: runs[0][0].learners.step)
                 }
                 return !Interrupt.isSet
             }
@@ -88,14 +88,19 @@ struct Evaluate: ParsableCommand {
         }
         bar.finish()
         complaints.finish()
-        guard runs.joined().contains(where: { $0.learner.step > 0 }) else {
+        guard runs.joined().contains(where: { $0.learners.step > 0 }) else {
             throw CommandError("no sample was learned from \(files.joined(separator: ", "))")
         }
         for run in runs.joined() { run.finish() }
-        let report = EvaluationReport(files: files, rejected: complaints.count, contenders, runs)
-        if json != "-" { Terminal.say(report.text) }
-        if let json { try Evaluate.write(try report.json(), to: json) }
-        if let html { try Evaluate.write(EvaluationPage(report).html, to: html) }
+        let reports = runs[0][0].learners.outputs.indices.compactMap { output -> EvaluationReport? in
+            guard runs.joined().contains(where: { $0.runs[output].learner.step > 0 }) else { return nil }
+            return EvaluationReport(
+                files: files, rejected: complaints.count, contenders, runs.map { $0.map { $0.runs[output] } },
+                output: runs[0][0].name(of: output))
+        }
+        if json != "-" { Terminal.say(reports.map(\.text).joined(separator: "\n\n\n")) }
+        if let json { try Evaluate.write(try EvaluationReport.json(reports), to: json) }
+        if let html { try Evaluate.write(EvaluationPage.html(reports), to: html) }
         if Interrupt.isSet { throw ExitCode(130) }
     }
 
@@ -176,27 +181,49 @@ extension Contender {
     }
 }
 
-/// One learner's pass.
-final class EvaluationRun {
+/// What one pass shows of one output.
+struct EvaluationRun {
     let learner: Learner
-    private(set) var course: Prequential
-    /// Seconds of learning, without reading and decoding.
-    private(set) var seconds = 0.0
-    private(set) var rejected = 0
+    fileprivate(set) var course: Prequential
+    /// Seconds of learning, of all outputs, without reading and decoding.
+    fileprivate(set) var seconds = 0.0
+    fileprivate(set) var rejected = 0
 
     init(_ learner: Learner) {
         self.learner = learner
         course = Prequential(window: learner.configuration.recentWindow)
     }
+}
 
-    func learn(_ samples: SampleChunk) -> StepChunk {
+/// One pass with one configuration and seed.
+final class EvaluationPass {
+    let learners: MultiOutputLearner
+    /// Of each output.
+    private(set) var runs: [EvaluationRun]
+
+    init(_ learners: MultiOutputLearner) {
+        self.learners = learners
+        runs = [EvaluationRun(learners.first)]
+    }
+
+    func learn(_ samples: SampleChunk, _ claim: SchemaClaim) -> StepChunk {
+        if learners.step == 0 { learners.expectedNames = claim.current?.labels ?? [] }
         let start = ContinuousClock.now
-        let steps = learner.learn(samples)
-        seconds += (ContinuousClock.now - start) / .seconds(1)
-        rejected += steps.rejections.count
-        course.add(steps)
+        let steps = learners.learn(samples)
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        while runs.count < learners.outputs.count { runs.append(EvaluationRun(learners.outputs[runs.count])) }
+        for output in runs.indices {
+            runs[output].seconds += seconds
+            runs[output].rejected += steps.rejections.count
+            runs[output].course.add(steps.outputs.isEmpty ? steps : steps.outputs[output].steps)
+        }
         return steps
     }
 
-    func finish() { course.finish() }
+    func finish() {
+        for output in runs.indices { runs[output].course.finish() }
+    }
+
+    /// Nil of one output.
+    func name(of output: Int) -> String? { learners.isAlone ? nil : learners.names[output] }
 }

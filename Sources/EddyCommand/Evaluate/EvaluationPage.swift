@@ -15,19 +15,32 @@ struct EvaluationPage {
     private var isClassification: Bool { report.task == .classification }
     private var score: String { isClassification ? "Accuracy" : "Mean absolute error" }
 
-    var html: String {
+    /// One page, with a part for each of several outputs.
+    static func html(_ reports: [EvaluationReport]) -> String {
+        let pages = reports.map { EvaluationPage($0) }
+        let (title, report) = (pages[0].title, reports[0])
+        return """
+            <!DOCTYPE html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <title>Evaluation of \(escaped(title))</title>
+            <style>\(EvaluationPage.style)</style>
+            </head>
+            <body>
+            \(pages.map(\.part).joined(separator: "\n"))
+            <footer>eddy \(escaped(report.version)), kernels \(escaped(report.kernels)). Each sample was predicted before it
+            was learned (prequential evaluation), and counts once, whatever its importance weight.</footer>
+            </body>
+            </html>
+            """
+    }
+
+    private var part: String {
         """
-        <!DOCTYPE html>
-        <html lang="en">
-        <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <title>Evaluation of \(escaped(title))</title>
-        <style>\(EvaluationPage.style)</style>
-        </head>
-        <body>
         <header>
-        <h1>\(escaped(title))</h1>
+        <h1>\(escaped(title))\(report.output.map { ": " + escaped($0) } ?? "")</h1>
         <p>\(escaped(summary))</p>
         </header>
         <main>
@@ -37,10 +50,6 @@ struct EvaluationPage {
         \(section("Learning curve", note: "\(score) of the samples since the row before, and so far.", doublings))
         \(section("Configurations", note: nil, configurations))
         </main>
-        <footer>eddy \(escaped(report.version)), kernels \(escaped(report.kernels)). Each sample was predicted before it
-        was learned (prequential evaluation), and counts once, whatever its importance weight.</footer>
-        </body>
-        </html>
         """
     }
 

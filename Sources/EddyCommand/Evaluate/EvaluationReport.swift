@@ -65,6 +65,8 @@ struct EvaluationReport: Encodable {
 
     let version = EddyVersion.current
     let kernels = kernelsInUse()
+    /// Which of several outputs this is about; absent of one.
+    let output: String?
     let files: [String]
     let samples: UInt64
     let rejected: Int
@@ -73,19 +75,24 @@ struct EvaluationReport: Encodable {
     let configurations: [Entry]
 
     /// - Parameter runs: of each contender, one for each seed.
-    init(files: [String], rejected: Int, _ contenders: [Contender], _ runs: [[EvaluationRun]]) {
+    init(
+        files: [String], rejected: Int, _ contenders: [Contender], _ runs: [[EvaluationRun]], output: String? = nil
+    ) {
+        self.output = output
         self.files = files
         self.rejected = rejected
         samples = runs.joined().map(\.learner.step).max()!
         seeds = runs[0].count
         configurations = zip(contenders, runs).map { Entry($0, $1) }
-        reference = Reference(runs.joined().first { $0.learner.step > 0 }!)
+        reference = Reference(runs.joined().first { $0.learner.step > 0 } ?? runs[0][0])
     }
 
-    func json() throws -> String {
+    /// One object, of several outputs an array of them.
+    static func json(_ reports: [EvaluationReport]) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
+        let json = reports.count == 1 ? try encoder.encode(reports[0]) : try encoder.encode(reports)
+        return String(decoding: json, as: UTF8.self)
     }
 }
 

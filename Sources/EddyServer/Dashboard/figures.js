@@ -8,10 +8,10 @@ import { clamp, finite, make, number, percent, rebuild, whole } from "./format.j
 const recentCount = 1000;  // the server's window, samples
 
 /** Everything on the tiles as plain values; a gauge is [value, baseline, full]. */
-export function figures({ model, latest, step, isRegression }) {
+export function figures({ model, latest, step, isRegression, outputs }) {
     const metrics = { ...model?.metrics, ...latest.loss?.metrics };
     const { baseline, accuracy, recentAccuracy, majority, mae, recentMAE, rmse } = metrics;
-    const unit = isRegression ? "squared units" : "nats";
+    const unit = outputs ? latest.loss?.unit ?? "" : isRegression ? "squared units" : "nats";
     const recent = whole(clamp(step, 1, recentCount));
     const deviation = Math.sqrt(baseline);
     const loss = (label, value) => ({
@@ -24,6 +24,14 @@ export function figures({ model, latest, step, isRegression }) {
     const error = (label, value, note) => ({
         label, value: number(value), gauge: [value, deviation, 1.25 * deviation], notes: [note],
     });
+    if (outputs) {
+        const mean = `mean of ${outputs.length} outputs`;
+        return [
+            loss(`Loss, ${mean}`, latest.loss?.runningMean ?? model?.meanLoss),
+            loss(`Loss, last ${recent}`, latest.loss?.recentMean ?? model?.recentLoss),
+            ...outputs.map((output) => ofOutput(output, score, error)),
+        ];
+    }
     return [
         loss("Mean loss", latest.loss?.runningMean ?? model?.meanLoss),
         loss(`Loss, last ${recent}`, latest.loss?.recentMean ?? model?.recentLoss),
@@ -36,6 +44,19 @@ export function figures({ model, latest, step, isRegression }) {
             notes: [`label ${isRegression ? "variance: guessing the mean" : "entropy: guessing by class frequency"}`],
         },
     ];
+}
+
+/** The newest samples' accuracy or error of one of several outputs, and that of all. */
+function ofOutput({ name, task, metrics }, score, error) {
+    const { accuracy, recentAccuracy, majority, mae, recentMAE, baseline } = metrics;
+    if (!task) return { label: name, value: "–", notes: ["no label yet"] };
+    if (task === "regression") {
+        const tile = error(`${name}: error`, recentMAE, `all: ${number(mae)}`);
+        const deviation = Math.sqrt(baseline);
+        return { ...tile, gauge: [recentMAE, deviation, 1.25 * deviation] };
+    }
+    const tile = score(`${name}: accuracy`, recentAccuracy);
+    return { ...tile, gauge: [recentAccuracy, majority, 1], notes: [`all: ${percent(accuracy)}`, ...tile.notes] };
 }
 
 function against(value, baseline) {

@@ -175,7 +175,9 @@ export class LossView {
         const shown = this.shown = (chart.zoom && this.detail) || all;
         const isRegression = app.latest.loss?.unit === "squared units" || app.model?.task === "regression";
         const { baseline } = { ...app.model?.metrics, ...app.latest.loss?.metrics };
-        this.panel.setUnits(`${isRegression ? "squared units" : "nats"} by ${this.by === "time" ? "time" : "step"}`);
+        const { outputs } = app.state;
+        const unit = outputs ? app.latest.loss?.unit ?? "" : isRegression ? "squared units" : "nats";
+        this.panel.setUnits(`${unit} by ${this.by === "time" ? "time" : "step"}`);
         this.panel.setWarning(this.failure ? `The history could not be read: ${this.failure}` : null);
         this.panel.setEmpty(all.length ? null : this.isLoading ? "Reading the history …"
             : "No sample has been learned since this page was opened. The curve draws what comes.");
@@ -190,7 +192,7 @@ export class LossView {
         const { mean, min, max } = shown.rows;
         chart.x.scale = this.by === "time" ? "time" : "linear";
         chart.set({ length: shown.length, x: shown.x, y: [[min, max], mean, this.runningMean, this.smooth] });
-        const word = isRegression ? "label variance" : "label entropy";
+        const word = outputs ? "mean of the outputs'" : isRegression ? "label variance" : "label entropy";
         chart.levels = [{ value: baseline, label: `baseline ${number(baseline)} (${word})`, color: "baseline" }];
         chart.marks = this.marks(all);
         this.axis(baseline, from, to);

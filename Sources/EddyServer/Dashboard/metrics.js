@@ -102,7 +102,9 @@ export class MetricsView {
                 ? `Confusion, last ${whole(confusion.recentCount)}` : `Confusion, all ${whole(total)}`;
         }
         if (residuals) this.drawResiduals(residuals);
-        this.panel.setNote(confusion || residuals ? "Predicted first, learned after: nothing is scored that was seen."
+        const [first] = this.app.state.outputs ?? [];
+        this.panel.setNote(first ? `Where the mistakes lie is of the first output, ${first.name}.`
+            : confusion || residuals ? "Predicted first, learned after: nothing is scored that was seen."
             : "Where the mistakes lie comes with the first learned samples.");
     }
 
@@ -110,13 +112,15 @@ export class MetricsView {
         const { chart, title, canvas } = this.course;
         const { isRegression } = this;
         const metrics = { ...this.app.model?.metrics, ...this.app.latest.loss?.metrics };
-        title.textContent = isRegression ? "Mean absolute error over the run" : "Share of errors over the run";
+        const { outputs } = this.app.state;
+        title.textContent = outputs ? "Mean error of the outputs over the run"
+            : isRegression ? "Mean absolute error over the run" : "Share of errors over the run";
         const rows = (this.history?.rows ?? []).filter((row) => finite(row[this.column("error")]));
         const error = this.column("error");
         chart.set({ length: rows.length, x: rows.map((row) => row[0]), y: [rows.map((row) => row[error])] });
         // Guessing is drawn where it leaves the errors readable; else its label points upwards.
         const worst = rows.reduce((most, row) => Math.max(most, row[error]), 0);
-        const guess = isRegression ? null : 1 - metrics.majority;
+        const guess = isRegression || outputs ? null : 1 - metrics.majority;
         const label = `always the largest class: ${percent(guess)}`;
         chart.levels = [{ value: guess, label, color: "baseline", fit: guess < 4 * worst }];
         chart.draw();
@@ -161,7 +165,7 @@ export class MetricsView {
         const { latest, model } = this.app;
         return {
             step: latest.loss?.step, metrics: { ...model?.metrics, ...latest.loss?.metrics },
-            runningMean: latest.loss?.runningMean, recentMean: latest.loss?.recentMean,
+            runningMean: latest.loss?.runningMean, recentMean: latest.loss?.recentMean, outputs: latest.loss?.outputs,
             confusion: latest.stream?.confusion, residuals: latest.stream?.residuals, history: this.history,
         };
     }

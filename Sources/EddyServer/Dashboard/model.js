@@ -31,6 +31,7 @@ export class ModelView {
         const leader = leadingNetwork(committee);  // of whom layers and parameters are; its name tells the optimizer
         const unknown = "not known yet";
         const units = ({ shape, activation }) => `${whole(shape[1])} ${activation}`;
+        const kind = (output) => `${output.name} (${output.task ?? unknown})`;
         const listed = (names, count = names.length) => `${whole(count)}: ${names.slice(0, 8).join(", ")}`
             + (count > 8 ? ` and ${whole(count - 8)} more` : "");
         return {
@@ -38,7 +39,8 @@ export class ModelView {
             Step: write(state.step),
             Inputs: inputs ? listed(inputs, layers?.[0]?.shape[0]) : unknown,
             Classes: classes?.length && !state.isRegression ? listed(classes) : null,
-            Label: label,
+            Label: state.outputs ? null : label,
+            Outputs: state.outputs && `${state.outputs.map(kind).join(", ")}; pictures and samples are of the first`,
             Committee: committee && `${whole(committee.length)} experts, see Race`,
             "Leading network": leader?.name,
             Layers: layers?.length ? [layers[0].shape[0], ...layers.map(units)].join(" → ") : unknown,

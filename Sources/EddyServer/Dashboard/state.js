@@ -39,6 +39,9 @@ export class LearnerState {
         return this.model?.task === "regression" || this.latest.loss?.unit === "squared units";
     }
 
+    /** Of several outputs each one's name and figures; undefined for one. */
+    get outputs() { return this.latest.loss?.outputs ?? this.model?.outputs; }
+
     frozen() { return Object.assign(new LearnerState(), this); }
 }
 

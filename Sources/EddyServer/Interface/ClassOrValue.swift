@@ -1,4 +1,5 @@
-// Labels and predictions in JSON: a class by its name, a value as a number.
+// Labels and predictions in JSON: a class by its name, a value as a number; of several outputs an array, or an object where
+// they have names.
 
 import Eddy
 
@@ -28,6 +29,39 @@ enum ClassOrValue: Encodable, Sendable {
         switch self {
         case .class(let name): try container.encode(name)
         case .value(let value): try container.encode(value)
+        }
+    }
+}
+
+/// Something for each output: itself for one; for several an array, or an object where outputs have names.
+struct ByOutput<Value: Encodable & Sendable>: Encodable, Sendable {
+    private let values: [Value?]
+    private let names: [String]
+
+    /// - Parameter names: empty for one output.
+    init(_ values: [Value?], names: [String]) {
+        self.values = values
+        self.names = names
+    }
+
+    private struct Key: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        if names.isEmpty {
+            var container = encoder.singleValueContainer()
+            try container.encode(values[0])
+        } else if names == Schema.outputNames(names.count) {
+            var container = encoder.singleValueContainer()
+            try container.encode(values)
+        } else {
+            var container = encoder.container(keyedBy: Key.self)
+            for (name, value) in zip(names, values) { try container.encode(value, forKey: Key(stringValue: name)) }
         }
     }
 }

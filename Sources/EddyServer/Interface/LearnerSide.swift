@@ -17,8 +17,16 @@ struct LearnerSide: Sendable {
 
     /// What was found out, with the hash of the weights and every figure, which take some work.
     func wholeDescription() async -> ModelDescription {
-        let metrics = await session.metrics
+        let outputs = await session.outputMetrics
         var description = await description(withHash: true)
+        if outputs.count > 1 {
+            let figures = await aside { outputs.map { ($0.metrics.classification, $0.metrics.regression) } }
+            for (index, figures) in figures.enumerated() where index < description.outputs?.count ?? 0 {
+                (description.outputs![index].classification, description.outputs![index].regression) = figures
+            }
+            return description
+        }
+        let metrics = outputs[0].metrics
         (description.classification, description.regression) = await aside {
             (metrics.classification, metrics.regression)
         }
@@ -54,9 +62,18 @@ struct LearnerSide: Sendable {
     }
 
     /// A copy of the learner.
-    /// - Throws: ``WebError`` 409 before the first sample.
-    func learner() async throws -> FrozenLearner {
-        guard let learner = await session.frozen(), learner.step > 0 else {
+    ///
+    /// - Parameter output: which, of several outputs; nil for the first.
+    /// - Throws: ``WebError`` 400 where there is no such output, 409 before the first sample.
+    func learner(output: String? = nil) async throws -> FrozenLearner {
+        if let output {
+            let names = await session.outputNames
+            guard names.contains(output) else {
+                let expected = names.isEmpty ? "none, as there is one output" : names.joined(separator: ", ")
+                throw WebError(.badRequest, "output=\(output.prefix(40)): expected \(expected)")
+            }
+        }
+        guard let learner = await session.frozen(output: output), learner.step > 0 else {
             throw WebError(.conflict, "nothing has been learned yet: send labelled samples first")
         }
         return learner

@@ -115,6 +115,8 @@ struct ModelDescription: Encodable, Sendable {
     /// All figures; absent in messages.
     var classification: BySpan<ClassificationFigures>?
     var regression: BySpan<RegressionFigures>?
+    /// Where there are several; task, classes, weights and explanations are the first one's.
+    var outputs: [OutputFigures]?
 
     init(
         _ snapshot: Snapshot, _ configuration: Configuration, hash: UInt64?, started: Double, feed: Address,
@@ -154,11 +156,13 @@ struct ModelDescription: Encodable, Sendable {
         metrics = LossMessage.Figures(snapshot.metrics, .nats)
         meanLoss = snapshot.metrics.meanLoss
         recentLoss = snapshot.metrics.recentLoss
+        outputs = snapshot.outputs.map { $0.map { OutputFigures($0, .nats) } }
     }
 
     /// What changes only when something is found out.
     var identity: [String] {
         [task ?? "", label ?? "", "\(drift?.alarms ?? 0)"] + classes + (inputs ?? [])
             + (layers ?? []).map { "\($0.shape)" }
+            + (outputs ?? []).map { "\($0.name) \($0.task ?? "") \($0.classes)" }
     }
 }

@@ -18,8 +18,8 @@ struct QuestionRoutes: Sendable {
             .get("/model") { _ in .json(await side.wholeDescription()) },
             .get("/history") { request in try await history(request) },
             .get("/explain") { request in try await explain(request) },
-            .get("/layers") { _ in
-                let learner = try await side.learner()
+            .get("/layers") { request in
+                let learner = try await side.learner(output: request.query["output"])
                 return .json(try await side.ask { learner.weightMaps() })
             },
             .get("/surface") { request in try await surface(request) },
@@ -63,12 +63,13 @@ struct QuestionRoutes: Sendable {
         let (from, to) = (try number(request, "from"), try number(request, "to"))
         let points = try whole(request, "points", 1...10_000) ?? 1000
         if let from, let to, from > to { throw WebError(.badRequest, "from=\(from) is after to=\(to)") }
-        let task = await side.session.withLearner { $0.task }
+        let window = await side.session.presentWindow()
+        let tasks = window?.outputs?.compactMap(\.task) ?? window.map { [$0.task] } ?? []
         let now = Date().timeIntervalSince1970
         let history = await side.session.withObservations { observations in
             History(
                 observations.history.rows(by: axis, from: from, to: to, points: points), by: axis,
-                unit: task == .regression ? "squared units" : "nats", observations.history, now: now)
+                unit: LossUnit.nats.name(for: tasks), observations.history, now: now)
         }
         return try await side.ask { .json(history) }  // ten thousand rows take some time to write down
     }
@@ -79,8 +80,13 @@ struct QuestionRoutes: Sendable {
         let question = try question(request)
         let element = request.query["of"]
         let paths = try whole(request, "paths", 1...Explanation.pathLimit) ?? 50
-        let learner = try await side.learner()
-        let (features, label, step) = try await sample(question)
+        let output = request.query["output"]
+        let learner = try await side.learner(output: output)
+        let (features, asked, step) = try await sample(question)
+        // Samples in hand have the first output's label.
+        let isOwn = if case .whole = question { true } else { output == nil }
+        let isFirst = await side.session.outputNames.first == output
+        let label = isOwn || isFirst ? asked : .none
         return try await side.ask {
             .json(try learner.explain(features, label: label, sampleStep: step, of: element, pathLimit: paths))
         }

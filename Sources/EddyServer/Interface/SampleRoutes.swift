@@ -20,12 +20,25 @@ struct SampleRoutes: Sendable {
 
     /// What became of a body's samples.
     private struct Summary: Encodable {
+        struct Output: Encodable {
+            var name: String
+            var learned: UInt64
+            var meanLoss: Double?
+            var unit: String
+        }
+
+        private static func name(_ unit: String) -> String {
+            unit == "squared" || unit == "mixed" ? unit + " units" : unit
+        }
+
         var accepted: UInt64
         var learned: UInt64
         var predicted: UInt64
         var rejected: UInt64
         var meanLoss: Double?
         var unit: String
+        /// Each one's own, where there are several.
+        var outputs: [Output]?
         /// The first ten.
         var errors: [String]
         /// Why not all of the body was read.
@@ -35,7 +48,12 @@ struct SampleRoutes: Sendable {
             (accepted, learned) = (tally.accepted, tally.learned)
             (predicted, rejected) = (tally.predicted, tally.rejected)
             meanLoss = tally.meanLoss
-            unit = tally.isRegression ? "squared units" : "nats"
+            unit = Summary.name(tally.unit)
+            if !tally.outputs.isEmpty {
+                outputs = tally.outputs.map {
+                    Output(name: $0.name, learned: $0.learned, meanLoss: $0.meanLoss, unit: Summary.name($0.unit))
+                }
+            }
             errors = tally.errors.map { "\($0)" }
             self.error = error
         }
@@ -82,13 +100,9 @@ struct SampleRoutes: Sendable {
             options.format = format
         }
         if let label = request.query["label"] {
-            if let position = Int(label) {
-                guard position != 0 else {
-                    throw WebError(.badRequest, "label=0: positions count from 1, or −1 from the end")
-                }
-                options.label = .position(position)
-            } else if !label.isEmpty {
-                options.label = .name(label)
+            if label == "0" { throw WebError(.badRequest, "label=0: positions count from 1, or −1 from the end") }
+            if !label.isEmpty {
+                do { options.label = try LabelColumn(parsing: label) } catch { throw WebError(.badRequest, "\(error)") }
             }
         }
         return options
@@ -102,9 +116,23 @@ struct SampleRoutes: Sendable {
 
     private struct Answer: Encodable, Sendable {
         var line: Int
-        var prediction: ClassOrValue?
-        var probability: Float?
+        var prediction: ByOutput<ClassOrValue>?
+        var probability: ByOutput<Float>?
         var error: String?
+
+        init(line: Int, error: String) {
+            self.line = line
+            self.error = error
+        }
+
+        /// - Parameter names: of several outputs; empty for one.
+        init(line: Int, _ predictions: [Prediction?], names: [String]) {
+            self.line = line
+            let parts = predictions.map { $0.map(ClassOrValue.parts) }
+            prediction = ByOutput(parts.map { $0?.0 }, names: names)
+            let probabilities = parts.map { $0?.probability }
+            if probabilities.contains(where: { $0 != nil }) { probability = ByOutput(probabilities, names: names) }
+        }
     }
 
     private struct Answers: Encodable, Sendable {
@@ -147,11 +175,11 @@ struct SampleRoutes: Sendable {
         var rejections: [Int: SampleError] = [:]
         for (index, error) in steps.rejections { rejections[index] = error }
         var found: [Answer] = chunk.lines.indices.map { i in
-            guard let prediction = steps.prediction(at: i) else {
+            let predictions = steps.predictions(at: i)
+            guard rejections[i] == nil, predictions.contains(where: { $0 != nil }) else {
                 return Answer(line: chunk.lines[i], error: rejections[i].map { "\($0)" } ?? "not taken")
             }
-            let (value, probability) = ClassOrValue.parts(of: prediction)
-            return Answer(line: chunk.lines[i], prediction: value, probability: probability)
+            return Answer(line: chunk.lines[i], predictions, names: steps.outputs.map(\.name))
         }
         for event in chunk.events {
             switch event.kind {

@@ -67,7 +67,9 @@ struct StatusRoutes: Sendable {
 
     private func learning(_ snapshot: Snapshot, _ text: inout PrometheusText) {
         let metrics = snapshot.metrics
-        let unit = snapshot.task == .regression ? "squared units of the target" : "nats"
+        let tasks = snapshot.outputs?.compactMap(\.task) ?? snapshot.task.map { [$0] } ?? []
+        let name = LossUnit.nats.name(for: tasks)
+        let unit = name == "squared units" ? "squared units of the target" : name
         text.family("eddy_loss", .gauge, "Mean prequential loss, in \(unit).")
         text.sample("eddy_loss", metrics.meanLoss, ["window": "all"])
         text.sample("eddy_loss", metrics.recentLoss, ["window": "recent"])
@@ -82,6 +84,7 @@ struct StatusRoutes: Sendable {
             text.sample("eddy_absolute_error", error, ["window": "all"])
             text.sample("eddy_absolute_error", recent, ["window": "recent"])
         }
+        if let outputs = snapshot.outputs { each(outputs, &text) }
         text.family("eddy_layer_gradient_norm", .gauge, "Smoothed norm of a layer's gradient.")
         for (index, layer) in snapshot.layers.enumerated() {
             text.sample("eddy_layer_gradient_norm", Double(layer.norms.gradient), ["layer": "\(index + 1)"])
@@ -90,6 +93,23 @@ struct StatusRoutes: Sendable {
         for (index, layer) in snapshot.layers.enumerated() {
             text.sample("eddy_layer_update_ratio", Double(layer.norms.updateRatio), ["layer": "\(index + 1)"])
         }
+    }
+
+    /// What several outputs have each.
+    private func each(_ outputs: [OutputSummary], _ text: inout PrometheusText) {
+        func family(_ name: String, _ help: String, _ figures: (MetricsSummary) -> (all: Double?, recent: Double?)) {
+            text.family(name, .gauge, help)
+            for output in outputs {
+                let (all, recent) = figures(output.metrics)
+                if let all { text.sample(name, all, ["output": output.name, "window": "all"]) }
+                if let recent { text.sample(name, recent, ["output": output.name, "window": "recent"]) }
+            }
+        }
+        family("eddy_output_loss", "Mean prequential loss of an output: nats, or squared units of its target.") {
+            ($0.meanLoss, $0.recentLoss)
+        }
+        family("eddy_output_accuracy", "Share of right classes of an output.") { ($0.accuracy, $0.recentAccuracy) }
+        family("eddy_output_absolute_error", "Mean absolute error of an output.") { ($0.mae, $0.recentMAE) }
     }
 
     private func times(_ text: inout PrometheusText) {

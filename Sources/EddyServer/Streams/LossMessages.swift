@@ -44,12 +44,15 @@ struct LossMessage: Encodable {
     var rejected: UInt64
     var samplesPerSecond: Double?
     var metrics: Figures
+    /// Each output's own figures, where there are several; the losses are then means over them.
+    var outputs: [OutputFigures]?
 
     /// - Parameter unit: nats or bits, for classification; a regression's loss has the unit that it has.
     init(_ report: LossReport, unit asked: LossUnit) {
         let window = report.window
         time = report.time
-        let unit = window.task == .classification ? asked : .nats  // no conversion for squared units
+        let tasks = window.outputs?.compactMap(\.task) ?? [window.task]
+        let unit = tasks.allSatisfy { $0 == .classification } ? asked : .nats  // no conversion for squared units
         step = window.step
         count = window.count
         if window.count > 0 {
@@ -67,11 +70,47 @@ struct LossMessage: Encodable {
         }
         runningMean = unit.from(nats: window.metrics.meanLoss)
         recentMean = unit.from(nats: window.metrics.recentLoss)
-        self.unit = window.task == .classification ? asked.rawValue : "squared units"
+        self.unit = asked.name(for: tasks)
+        outputs = window.outputs.map { $0.map { OutputFigures($0, asked) } }
         missed = window.missed
         rejected = window.rejected
         samplesPerSecond = report.samplesPerSecond
         metrics = Figures(window.metrics, unit)
+    }
+}
+
+/// How one of several outputs is doing.
+struct OutputFigures: Encodable, Sendable {
+    var name: String
+    /// Absent before its first label.
+    var task: String?
+    var classes: [String]
+    var runningMean: Double
+    var recentMean: Double
+    var unit: String
+    var metrics: LossMessage.Figures
+    /// All figures; absent in messages.
+    var classification: BySpan<ClassificationFigures>?
+    var regression: BySpan<RegressionFigures>?
+
+    init(_ summary: OutputSummary, _ asked: LossUnit) {
+        let tasks = summary.task.map { [$0] } ?? []
+        let unit = summary.task == .regression ? .nats : asked
+        name = summary.name
+        task = summary.task?.rawValue
+        classes = summary.classes
+        runningMean = unit.from(nats: summary.metrics.meanLoss)
+        recentMean = unit.from(nats: summary.metrics.recentLoss)
+        self.unit = asked.name(for: tasks)
+        metrics = LossMessage.Figures(summary.metrics, unit)
+    }
+}
+
+extension LossUnit {
+    /// Of a mean loss over outputs of these tasks.
+    func name(for tasks: [LearningTask]) -> String {
+        if tasks.allSatisfy({ $0 == .classification }) { return rawValue }
+        return tasks.allSatisfy { $0 == .regression } ? "squared units" : "mixed units"
     }
 }
 
