@@ -39,6 +39,9 @@ struct LearningOptions: ParsableArguments {
     @Option(help: "The classes, separated by commas, in the order of the outputs. (default: found from the labels)")
     var classes: String?
 
+    @Flag(help: "Let rare classes weigh as much in learning as common ones.")
+    var balance = false
+
     @Flag(inversion: .prefixedNo, help: "Standardise features, and regression targets, online. (default: --scaling)")
     var scaling: Bool?
 
@@ -103,7 +106,7 @@ struct LearningOptions: ParsableArguments {
 
     /// Whether any of them was given: a loaded model has its own.
     var isEmpty: Bool {
-        !setsNetwork && profile == nil && task == nil && classes == nil && seed == nil
+        !setsNetwork && !balance && profile == nil && task == nil && classes == nil && seed == nil
             && recentWindow == nil
     }
 
@@ -131,6 +134,7 @@ struct LearningOptions: ParsableArguments {
         if let classes {
             configuration.classes = classes.split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
         }
+        configuration.balance = balance
         if scaling == false { configuration.scaling = false }
         if let arithmetic { configuration.arithmetic = arithmetic }
         if setsOptimizer { configuration.optimizer = try optimizer(from: configuration.optimizer) }

@@ -141,6 +141,12 @@ struct Train: ParsableCommand {
                     + "(labels' entropy \(figure(unit.from(nats: metrics.baseline))))")
             lines.append(
                 "accuracy     \(precise(metrics.accuracy ?? 0)) (most frequent class \(figure(metrics.majority ?? 0)))")
+            let counts = learner.metrics.classCounts.filter { $0 > 0 }
+            if let least = counts.min(), let most = counts.max(), most > 2 * least,
+                let figures = learner.metrics.classification(over: .all)
+            {
+                lines.append("balanced     \(precise(figures.balancedAccuracy)) (the mean recall of the classes)")
+            }
             lines.append("classes      \(learner.classes.count): \(learner.classes.prefix(12).joined(separator: ", "))")
         case .regression:
             lines.append(

@@ -110,6 +110,22 @@ class SeveralOutputsTest(InterfaceTest):
         self.assertEqual(run.returncode, status, run.stderr)
         return run.stdout if status == 0 else run.stderr
 
+    def test_balance(self):
+        source = random.Random(5)
+        rare = "a,b,label\n"
+        for _ in range(2000):
+            kind = "rare" if source.random() < 0.02 else "common"
+            shift = 2 if kind == "rare" else 0
+            rare += "%.4f,%.4f,%s\n" % (source.gauss(shift, 1), source.gauss(shift, 1), kind)
+        server = self.learned("--balance", data=rare)
+        model = self.get(server, "/model")
+        self.assertTrue(model["balance"])
+        self.assertEqual(model["profile"], "best")
+        usual = self.get(self.learned(data=rare), "/model")
+        self.assertNotIn("balance", usual)
+        figures = [one["classification"]["all"]["balancedAccuracy"] for one in (model, usual)]
+        self.assertGreater(figures[0], figures[1] + 0.05)
+
     def test_command_line(self):
         folder = self.directory()
         (folder / "samples.csv").write_text(CSV)

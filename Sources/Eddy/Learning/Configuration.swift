@@ -53,6 +53,15 @@ public struct Configuration: Sendable, Hashable, Codable {
     /// The samples over which recent metrics are taken.
     public var recentWindow = 1000
 
+    /// Whether rare classes weigh as much in learning as common ones (see ClassBalance.swift). Metrics count each sample once;
+    /// values are not concerned.
+    public var balance: Bool {
+        get { isBalanced ?? false }
+        set { isBalanced = newValue ? true : nil }
+    }
+    /// Nil, and not in a file, where it is off.
+    private var isBalanced: Bool?
+
     public init() {}
 
     /// A network given whole, its last layer included.
@@ -78,6 +87,7 @@ public struct Configuration: Sendable, Hashable, Codable {
         if task == .regression, let loss, loss.isCrossEntropy {
             throw ArchitectureError("regression with a cross-entropy loss: expected squared or huber")
         }
+        if task == .regression, balance { throw ArchitectureError("regression has no classes to balance") }
         if task == .regression, classes != nil { throw ArchitectureError("regression has no classes") }
         if let classes {
             guard Set(classes).count == classes.count else { throw ArchitectureError("a class is named twice") }

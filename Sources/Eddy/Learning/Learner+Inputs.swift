@@ -50,7 +50,8 @@ extension Learner {
             scaler!.widen(to: width)
             head.committee = try head.committee.sparse(
                 columns: encoder.columns, inputs: width,
-                classes: head.task == .regression ? 0 : max(2, head.classes.names.count), scaler: scaler!)
+                classes: head.task == .regression ? 0 : max(2, head.classes.names.count),
+                isBalanced: configuration.balance && head.task == .classification, scaler: scaler!)
         }
         (self.encoder, self.head, self.scaler) = (encoder, head, scaler)
         let experts = head.committee.names

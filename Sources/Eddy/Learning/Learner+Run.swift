@@ -26,9 +26,12 @@ extension Learner {
         }
         let before = encoder!.mark()
         if !isPlain { count = encode(chunk, first, count, buffers) }
-        if !chunk.weights.isEmpty {
-            for i in 0..<count { buffers.weights[i] = chunk.weights[first + i] }
+        let isBalanced = configuration.balance && task == .classification
+        buffers.areWeighted = isBalanced || !chunk.weights.isEmpty
+        if buffers.areWeighted {
+            for i in 0..<count { buffers.weights[i] = chunk.weights.isEmpty ? 1 : chunk.weights[first + i] }
         }
+        if isBalanced { balance(count, buffers) }
         return chunk.features.withUnsafeBufferPointer { features in
             let inputs = head!.network.inputs
             let rows: SampleRows =
@@ -70,7 +73,7 @@ extension Learner {
         var targets = head.targets
         if scalesTargets { buffers.scaleTargets(count, by: &targets) }
 
-        let done = network.run(buffers.chunk(count, isWeighted: !chunk.weights.isEmpty))
+        let done = network.run(buffers.chunk(count))
         if done < count {
             // As if the rest had never been seen: the statistics again, of the samples done.
             scaler?.rollBack()
@@ -100,7 +103,8 @@ extension Learner {
         let done = head!.committee.run(
             CommitteeChunk(
                 count: count, rows: rows, targets: UnsafePointer(buffers.targets),
-                weights: chunk.weights.isEmpty ? nil : UnsafePointer(buffers.weights),
+                weights: buffers.areWeighted ? UnsafePointer(buffers.weights) : nil,
+                balances: configuration.balance && !isRegression ? UnsafePointer(buffers.balances) : nil,
                 classes: isRegression ? 0 : max(2, classes.count), predictions: buffers.predictions,
                 losses: buffers.losses), scaler: &scaler!)
         record(first, done, head!, false, buffers, &steps)
@@ -216,12 +220,15 @@ final class RunBuffers {
     let targets: UnsafeMutablePointer<Float>  // (count), as the network sees them
     let values: UnsafeMutablePointer<Float>  // (count), as they came, for regression
     let weights: UnsafeMutablePointer<Float>  // (count)
+    let balances: UnsafeMutablePointer<Float>  // (count), what of the weights is for the balance of classes
     let losses: UnsafeMutablePointer<Float>  // (count)
     let predictions: UnsafeMutablePointer<Float>  // (count, outputs)
     /// Samples that fit: no more than stay in the cache, whatever the width.
     let count: Int
     /// Whether a column is missing in one of the samples encoded.
     var hasGaps = false
+    /// Whether not all weights are 1.
+    var areWeighted = false
     private lazy var encodedBlock = AlignedBuffer(count: count * inputStride)
     /// Samples as lists, as they came, and as the network sees them.
     let lists = SparseBuffer()
@@ -237,12 +244,13 @@ final class RunBuffers {
         inputStride = isSparse ? 0 : network.inputStride
         outputs = network.outputs
         count = min(256, max(1, 65_536 / (inputStride + outputs)))
-        block = AlignedBuffer(count: count * (inputStride + 4 + outputs))
+        block = AlignedBuffer(count: count * (inputStride + 5 + outputs))
         inputs = block.floats
         targets = inputs + count * inputStride
         values = targets + count
         weights = values + count
-        losses = weights + count
+        balances = weights + count
+        losses = balances + count
         predictions = losses + count
         offsets = .allocate(capacity: count)
         scales = .allocate(capacity: count)
@@ -258,8 +266,8 @@ final class RunBuffers {
     }
 
     /// The first samples, as the network sees them.
-    func chunk(_ count: Int, isWeighted: Bool) -> NetworkChunk {
-        let weights = isWeighted ? UnsafePointer(weights) : nil
+    func chunk(_ count: Int) -> NetworkChunk {
+        let weights = areWeighted ? UnsafePointer(weights) : nil
         return inputStride == 0
             ? NetworkChunk(
                 count: count, sparse: scaledLists.rows(from: 0), targets: targets, weights: weights,

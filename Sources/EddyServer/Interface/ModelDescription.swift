@@ -92,6 +92,8 @@ struct ModelDescription: Encodable, Sendable {
     var loss: String?
     /// best: a committee; fast: one network.
     var profile: String
+    /// Whether rare classes weigh as much as common ones; absent where not.
+    var balance: Bool?
     /// The committee's experts and their shares in the answer, networks first.
     var committee: [Vote]?
     /// Absent before the first.
@@ -140,6 +142,7 @@ struct ModelDescription: Encodable, Sendable {
             }
         loss = snapshot.loss.map { "\($0.name)" }
         profile = configuration.profile.rawValue
+        balance = configuration.balance ? true : nil
         committee =
             snapshot.committee.isEmpty ? nil : snapshot.committee.map { Vote(name: $0.name, weight: $0.weight) }
         drift = snapshot.driftAlarms > 0 ? Drift(alarms: snapshot.driftAlarms, step: snapshot.driftStep) : nil

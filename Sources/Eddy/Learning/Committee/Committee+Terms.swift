@@ -8,9 +8,10 @@ extension Committee {
     /// - Parameters:
     ///   - columns: inputs before the terms.
     ///   - classes: that are known; 0 for values.
+    ///   - isBalanced: whether the weights that samples had are for the balance of classes.
     ///   - scaler: for lists already. What is learned again does not count for it twice.
     func sparse(
-        columns: Int, inputs: Int, classes: Int, scaler: FeatureScaler
+        columns: Int, inputs: Int, classes: Int, isBalanced: Bool, scaler: FeatureScaler
     ) throws(ArchitectureError) -> Committee {
         guard let others else { return self }
         var committee = try Committee(
@@ -33,8 +34,9 @@ extension Committee {
             done += committee.run(
                 CommitteeChunk(
                     count: recent.count - done, rows: .lists(rows, from: done), targets: targets + done,
-                    weights: weights + done, classes: classes, predictions: weights + 2 * recent.count,
-                    losses: weights + recent.count), scaler: &scaler)
+                    weights: weights + done, balances: isBalanced ? UnsafePointer(weights + done) : nil,
+                    classes: classes, predictions: weights + 2 * recent.count, losses: weights + recent.count),
+                scaler: &scaler)
         }
         withExtendedLifetime(numbers) {}
         committee.others!.reservoir = others.reservoir.sparse(columns: columns)

@@ -16,6 +16,8 @@ struct CommitteeChunk {
     let targets: UnsafePointer<Float>
     /// nil where all are 1. Shape: (count).
     let weights: UnsafePointer<Float>?
+    /// What of them is for the balance of classes; nil where that is not asked for. Shape: (count).
+    let balances: UnsafePointer<Float>?
     /// Classes that are known, at least 2; 0 for values.
     let classes: Int
     /// Probabilities, or values in the target's units. Shape: (count, outputs).
@@ -240,7 +242,7 @@ extension Committee.Others {
         run.outlooks[i] = outlook
         let lesson = task == .regression ? outlook.winsorised(target) : target
         ask(i, row, z, chunk, run, scale, first: first)
-        if isLabelled { learn(row, z, lesson, classes: chunk.classes, scale, outlook) }
+        if isLabelled { learn(row, z, lesson, chunk, scale, outlook, weight: chunk.balances?[i] ?? 1) }
 
         let own = inUnits(lesson, base: outlook.base)
         run.orders[0].targets[run.orders[0].places[i]] = own
@@ -289,7 +291,8 @@ extension Committee.Others {
             neighbours!.find(row.values, factors: run.factors)
             for nearest in [neighbours!.ofLong, neighbours!.ofShort] {
                 if task == .classification {
-                    neighbours!.vote(nearest, classes: classes, outputs: outputs, into: next())
+                    let weights = chunk.balances == nil ? nil : recent.weights
+                    neighbours!.vote(nearest, classes: classes, outputs: outputs, weights: weights, into: next())
                 } else {
                     let outlook = run.outlooks[i]
                     next()[0] = outlook.bounded(outlook.base + residual(nearest, scale, base: outlook.base))
@@ -338,15 +341,15 @@ extension Committee.Others {
 
     /// Learns a sample that is in hand (see ``LeastSquares/take(_:_:)``).
     private mutating func learn(
-        _ row: SampleRow, _ z: UnsafePointer<Float>, _ target: Float, classes: Int, _ scale: FeatureScale,
-        _ outlook: Outlook
+        _ row: SampleRow, _ z: UnsafePointer<Float>, _ target: Float, _ chunk: CommitteeChunk, _ scale: FeatureScale,
+        _ outlook: Outlook, weight: Float
     ) {
         if task == .classification {
-            let label = Int(target)
-            bayes?.learn(z, label)
-            terms?.learn(row, columns: columns, label)
+            let (label, classes) = (Int(target), chunk.classes)
+            bayes?.learn(z, label, weight: weight)
+            terms?.learn(row, columns: columns, label, weight: weight)
             let rest = 0.02 / Double(classes)
-            leastSquares?.learn(scale) { k in k >= classes ? 0 : rest + (k == label ? 0.98 : 0) }
+            leastSquares?.learn(scale, weight: weight) { k in k >= classes ? 0 : rest + (k == label ? 0.98 : 0) }
         } else {
             values.learn(Double(target), outlook)
             leastSquares?.learn(scale) { _ in Double(target) }
@@ -367,7 +370,7 @@ extension Committee.Others {
             classVote.decide(run.opinion(0, i), stride: size, classes: chunk.classes, into: answer)
             guard !target.isNaN else { return }
             chunk.losses[i] = -Elementary.log(answer[Int(target)])
-            classVote.learn(Int(target), classes: chunk.classes)
+            classVote.learn(Int(target), classes: chunk.classes, weight: chunk.balances?[i] ?? 1)
             chooseLeader(classVote.weights, racers)
         } else {
             let opinion = { Double(run.opinion($0, i)[0]) }

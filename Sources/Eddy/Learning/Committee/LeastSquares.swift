@@ -164,13 +164,14 @@ struct LeastSquares: Sendable, Codable {
     ///
     /// - Parameters:
     ///   - scale: that of the sample.
+    ///   - weight: above 0; as if the sample had come so often at once.
     ///   - target: of each output.
-    mutating func learn(_ scale: FeatureScale, _ target: (Int) -> Double) {
+    mutating func learn(_ scale: FeatureScale, weight: Float = 1, _ target: (Int) -> Double) {
         if seen == 0, isFree { origin = target(0) }
         seen += 1
         let size = size
         covariance[0] += wandering
-        var denominator = forgetting
+        var denominator = forgetting / Double(weight)
         for i in 0..<size {
             var sum = 0.0
             for j in 0..<size { sum += covariance[i * size + j] * row[j] }

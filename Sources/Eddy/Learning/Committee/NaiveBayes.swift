@@ -69,13 +69,13 @@ struct NaiveBayes: Sendable, Codable {
     }
 
     /// Counts a sample. Shape: (inputs).
-    mutating func learn(_ z: UnsafePointer<Float>, _ label: Int) {
+    mutating func learn(_ z: UnsafePointer<Float>, _ label: Int, weight: Float = 1) {
         if label >= classCounts.count {
             classCounts += repeatElement(0, count: label + 1 - classCounts.count)
             counts += repeatElement(0, count: classCounts.count * inputs * NaiveBayes.bins - counts.count)
         }
-        classCounts[label] += 1
-        for j in 0..<inputs { counts[(label * inputs + j) * NaiveBayes.bins + NaiveBayes.bin(z[j])] += 1 }
+        classCounts[label] += weight
+        for j in 0..<inputs { counts[(label * inputs + j) * NaiveBayes.bins + NaiveBayes.bin(z[j])] += weight }
     }
 
     /// The same with more features, whose values were 0 so far.

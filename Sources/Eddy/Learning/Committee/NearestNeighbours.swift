@@ -131,10 +131,19 @@ struct NearestNeighbours {
     }
 
     /// The shares of the classes among the nearest, smoothed. Shape: (outputs).
-    func vote(_ nearest: Nearest, classes: Int, outputs: Int, into shares: UnsafeMutablePointer<Float>) {
+    ///
+    /// - Parameter weights: how much each place's word counts; 1 where there are none.
+    func vote(
+        _ nearest: Nearest, classes: Int, outputs: Int, weights: UnsafeMutablePointer<Float>? = nil,
+        into shares: UnsafeMutablePointer<Float>
+    ) {
         for k in 0..<outputs { shares[k] = k < classes ? NearestNeighbours.smoothing / Float(classes) : 0 }
-        for place in nearest.places[..<nearest.count] { shares[Int(target(of: place))] += 1 }
-        let sum = Float(nearest.count) + NearestNeighbours.smoothing
+        var sum = NearestNeighbours.smoothing
+        for place in nearest.places[..<nearest.count] {
+            let weight = weights?[place] ?? 1
+            shares[Int(target(of: place))] += weight
+            sum += weight
+        }
         for k in 0..<outputs { shares[k] /= sum }
     }
 }

@@ -97,21 +97,21 @@ struct TermBayes: Sendable {
     }
 
     /// Counts a sample.
-    mutating func learn(_ row: SampleRow, columns: Int, _ label: Int) {
+    mutating func learn(_ row: SampleRow, columns: Int, _ label: Int, weight: Float = 1) {
         if label >= stride { widen(to: label + 1) }
         let stride = stride
         if let last = (columns < row.count ? row.places![row.count - 1] : nil) {
             let wanted = min((Int(last) - columns + 1), TermBayes.limit / stride) * stride
             if wanted > counts.count { counts += repeatElement(0, count: wanted - counts.count) }
         }
-        samples[label] += 1
+        samples[label] += weight
         counts.withUnsafeMutableBufferPointer { counts in
             for n in columns..<row.count {
                 let begin = (Int(row.places![n]) - columns) * stride
                 guard begin + stride <= counts.count else { continue }
                 if !counts[begin..<begin + stride].contains(where: { $0 > 0 }) { known += 1 }
-                counts[begin + label] += 1
-                totals[label] += 1
+                counts[begin + label] += weight
+                totals[label] += weight
             }
         }
     }

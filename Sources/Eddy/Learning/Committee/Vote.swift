@@ -91,10 +91,12 @@ struct ClassVote: Sendable, Codable {
     }
 
     /// Learns from the label of the sample just decided.
-    mutating func learn(_ label: Int, classes: Int) {
+    ///
+    /// - Parameter weight: how much the sample counts.
+    mutating func learn(_ label: Int, classes: Int, weight: Float = 1) {
         var least = Float.greatestFiniteMagnitude
         for e in 0..<experts {
-            losses[e] = losses[e] * ClassVote.keep - logarithms[e * classes + label]
+            losses[e] = losses[e] * ClassVote.keep - weight * logarithms[e * classes + label]
             least = min(least, losses[e])
         }
         var sum: Float = 0
@@ -103,7 +105,7 @@ struct ClassVote: Sendable, Codable {
             sum += weights[e]
             var gradient = -logarithms[e * classes + label]
             for k in 0..<classes { gradient += product[k] * logarithms[e * classes + k] }
-            gradient = min(max(gradient, -4), 4)
+            gradient = weight * min(max(gradient, -4), 4)
             squares[e] += gradient * gradient
             exponents[e] = max(exponents[e] - ClassVote.stackRate * gradient / (1 + squares[e]).squareRoot(), -0.2)
         }
