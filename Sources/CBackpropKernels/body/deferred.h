@@ -103,7 +103,7 @@ EDDY_INLINE void forward_pending(struct eddy_network *network, const float *x) {
     if (l->by_output) {
         forward_by_output_pending(l, x, p);
     } else if (p->live_count + l->live_count > l->inputs) {
-        forward_by_input_pending(l, x, p->input, p->rate, p->delta);
+        forward_by_input_pending(l, x, p->input, p->delta);
         if (l->live_count < l->inputs) {  // rows that only the update touches
             for (int32_t r = 0; r < p->live_count; r++) {
                 uint32_t j = p->live_count == l->inputs ? (uint32_t)r : p->live[r];
@@ -127,7 +127,10 @@ EDDY_INLINE void postpone(struct eddy_network *network, const float *x, float ra
     p->rate = rate;
     p->input = x;
     memcpy(p->delta, l->delta, sizeof(float) * (size_t)l->padded_outputs);
-    if (!l->by_output) {
+    if (!l->by_output) {  // all of −rate · x now: a product for each row, in the sweep, would wait for a broadcast
+        find_steps(x, rate, l->padded_inputs, p->kept);
+        p->input = p->kept;
+        p->rate = -1;
         uint32_t *live = p->live;
         p->live = l->live;
         p->live_count = l->live_count;

@@ -19,7 +19,7 @@ enum { EDDY_UNLISTED = 128 };
     {                                                                                                                 \
         int64_t j = is_listed ? live[r + (p)] : r + (p);                                                              \
         vn *row = registers(w + j * stride);                                                                          \
-        float xj = x[j], g = is_pending ? -rate * px[j] : 0;                                                          \
+        float xj = x[j], g = is_pending ? steps[j] : 0;                                                               \
         _Pragma("clang loop unroll(full)") for (int s = 0; s < S; s++) {                                              \
             if (is_pending) row[s] += d[s] * g;                                                                       \
             sum[p][s] += row[s] * xj;                                                                                 \
@@ -29,7 +29,7 @@ enum { EDDY_UNLISTED = 128 };
 #define EDDY_STRIP(SIZE, SUMS)                                                                                        \
     EDDY_INLINE void strip_##SIZE##_##SUMS(                                                                           \
         float *w, int32_t stride, const float *x, const uint32_t *live, int64_t count, const float *bias, float *z,   \
-        const float *px, float rate, const float *pd, bool is_pending, bool is_listed) {                              \
+        const float *steps, const float *pd, bool is_pending, bool is_listed) {                                       \
         enum { S = SIZE, P = SUMS };                                                                                  \
         vn sum[P][S] = {}, d[S];                                                                                      \
         if (is_pending)                                                                                               \
@@ -60,12 +60,13 @@ EDDY_STRIP(8, 1)
 #define EDDY_STRIPS(S, P)                                                                                             \
     for (; k + S * EDDY_WIDTH <= padded; k += S * EDDY_WIDTH)                                                         \
         strip_##S##_##P(                                                                                              \
-            l->weights + k, l->stride, x, l->live, count, l->bias + k, l->output + k, px, rate, pd + k, is_pending,   \
+            l->weights + k, l->stride, x, l->live, count, l->bias + k, l->output + k, steps, pd + k, is_pending,      \
             is_listed);
 
-/// z = xW + b over `count` inputs, into `output`; the pending update goes into each of their rows on the way.
+/// z = xW + b over `count` inputs, into `output`; the pending update, W += steps pdᵀ, goes into each of their rows on the
+/// way.
 EDDY_INLINE void forward_rows(
-    struct eddy_layer *l, const float *x, int32_t count, const float *px, float rate, const float *pd, bool is_pending,
+    struct eddy_layer *l, const float *x, int32_t count, const float *steps, const float *pd, bool is_pending,
     bool is_listed) {
     int32_t padded = l->padded_outputs, k = 0;
     if (padded <= 32) {
@@ -84,18 +85,18 @@ EDDY_INLINE void forward_rows(
 
 EDDY_INLINE void forward_by_input(struct eddy_layer *l, const float *x) {
     if (l->live_count == l->inputs) {
-        forward_rows(l, x, l->inputs, x, 0, x, false, false);
+        forward_rows(l, x, l->inputs, x, x, false, false);
     } else {
-        forward_rows(l, x, rounded(l->live_count, l->inputs), x, 0, x, false, true);
+        forward_rows(l, x, rounded(l->live_count, l->inputs), x, x, false, true);
     }
 }
 
 EDDY_INLINE void forward_by_input_pending(
-    struct eddy_layer *l, const float *x, const float *px, float rate, const float *pd) {
+    struct eddy_layer *l, const float *x, const float *steps, const float *pd) {
     if (l->live_count == l->inputs) {
-        forward_rows(l, x, l->inputs, px, rate, pd, true, false);
+        forward_rows(l, x, l->inputs, steps, pd, true, false);
     } else {  // of the list without its filling, whose rows are others' too
-        forward_rows(l, x, l->live_count, px, rate, pd, true, true);
+        forward_rows(l, x, l->live_count, steps, pd, true, true);
     }
 }
 
@@ -241,6 +242,11 @@ EDDY_INLINE void backward(const struct eddy_layer *l, float *dx, bool is_rectifi
 /// row −= v · g, over `padded` Floats.
 EDDY_INLINE void subtract(float *row, const float *v, float g, int32_t padded) {
     for (int32_t k = 0; k < padded; k += EDDY_WIDTH) *registers(row + k) += *registers_of(v + k) * -g;
+}
+
+/// −rate · x: what dz is multiplied by in each row's update.
+EDDY_INLINE void find_steps(const float *x, float rate, int32_t padded, float *steps) {
+    for (int32_t k = 0; k < padded; k += EDDY_WIDTH) *registers(steps + k) = *registers_of(x + k) * -rate;
 }
 
 /// The rows of live inputs, or the first `count` if not listed, a strip of S registers of their outputs.

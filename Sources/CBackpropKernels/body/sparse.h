@@ -56,7 +56,7 @@ EDDY_INLINE void forward_sparse(struct eddy_layer *l, const float *x) {
     } else if (l->inputs > EDDY_UNLISTED) {
         forward_by_input(l, x);
     } else {  // so few that zeros have turns
-        forward_rows(l, x, l->inputs, x, 0, x, false, false);
+        forward_rows(l, x, l->inputs, x, x, false, false);
     }
 }
 

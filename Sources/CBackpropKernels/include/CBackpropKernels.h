@@ -52,7 +52,8 @@ struct eddy_pending {
     bool is_set;
     bool is_downward;       // the direction of the next sweep over rows; no bit depends on it
     float rate;
-    const float *input;     // x: a row of the chunk that is being run, or `kept`
+    const float *input;     // x: a row of the chunk that is being run, or `kept`; where rows are inputs, −rate · x, the
+                            // rate itself being −1 then
     float *kept;            // (padded_inputs)
     float *delta;           // dz (padded_outputs)
     uint32_t *live;         // the inputs that are not zero, in order (as the layer's)
