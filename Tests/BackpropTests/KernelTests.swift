@@ -135,6 +135,23 @@ import Testing
         }
     }
 
+    /// Around the widths up to which two layers with a softmax have a form of their own; one sample is to be rejected.
+    @Test(arguments: [1, 15, 16, 17, 64, 127, 128, 129], [1, 16, 17, 32, 33])
+    func twoLayers_haveTheSameBitsWhateverTheirWidths(_ inputs: Int, _ width: Int) throws {
+        for (classes, activation) in [(2, Activation.relu), (4, .tanh), (5, .relu), (12, .tanh), (13, .relu)] {
+            var stream = Stream(
+                120, inputs: inputs, targetStride: 1, loss: .crossEntropy, outputs: classes, zeros: 0.2, seed: 6)
+            stream.features[70 * inputs] = 3e38
+            for optimizer in [Optimizer.sgd(0.05), .sgd(0.5, schedule: .inverseTime(decay: 0.01), clip: 0.5)] {
+                try expectSameBits(stream, seed: 8, "\(inputs)-\(width)-\(classes) \(activation), \(optimizer)") {
+                    try Network(
+                        inputs: inputs, layers: [.dense(width, activation), .dense(classes)], loss: .crossEntropy,
+                        optimizer: optimizer, seed: 3)
+                }
+            }
+        }
+    }
+
     /// First layers that are deferred, in both layouts, dense and sparse.
     @Test(arguments: [(300, 130, 0.0), (300, 130, 0.3), (300, 130, 0.8), (1030, 260, 0.0), (1030, 260, 0.5)])
     func largeFirstLayer_hasTheSameBitsDeferredOrNot(_ inputs: Int, _ width: Int, _ zeros: Double) throws {

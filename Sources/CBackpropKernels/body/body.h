@@ -31,6 +31,7 @@ EDDY_PUSH(EDDY_TARGET)
 #include "sparse.h"
 #include "chunked.h"
 #include "resident.h"
+#include "shallow.h"
 #include "run.h"
 #include "standardise.h"
 #include "neighbours.h"

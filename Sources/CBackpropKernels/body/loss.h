@@ -2,13 +2,8 @@
 
 #define EDDY_FINITE(x) (__builtin_fabsf(x) <= 3.40282347e+38f)
 
-/// The highest of `count` numbers in padded lanes.
-EDDY_INLINE float highest(const float *z, int32_t count) {
-    v16 best = (v16){} - 3.40282347e+38f;
-    for (int32_t k = 0; k < count; k += 16) {
-        v16 v = *lanes_of(z + k);
-        best = ((places_from(k) < count) & (v > best)) ? v : best;
-    }
+/// The highest of sixteen lanes.
+EDDY_INLINE float highest_across(v16 best) {
     v8 a = __builtin_shufflevector(best, best, 0, 1, 2, 3, 4, 5, 6, 7);
     v8 b = __builtin_shufflevector(best, best, 8, 9, 10, 11, 12, 13, 14, 15);
     v8 eight = a > b ? a : b;
@@ -17,6 +12,16 @@ EDDY_INLINE float highest(const float *z, int32_t count) {
     v4 e = __builtin_shufflevector(four, four, 2, 3, 0, 1);
     v4 two = four > e ? four : e;
     return two[0] > two[1] ? two[0] : two[1];
+}
+
+/// The highest of `count` numbers in padded lanes.
+EDDY_INLINE float highest(const float *z, int32_t count) {
+    v16 best = (v16)-3.40282347e+38f;
+    for (int32_t k = 0; k < count; k += 16) {
+        v16 v = *lanes_of(z + k);
+        best = ((places_from(k) < count) & (v > best)) ? v : best;
+    }
+    return highest_across(best);
 }
 
 /// The head's delta becomes softmax(z), padded with zeros; returns the logarithm of Σ e^(z − highest).

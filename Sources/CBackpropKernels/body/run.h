@@ -149,6 +149,24 @@ EDDY_HIDDEN_FORMS(8, EDDY_RELU)
 EDDY_HIDDEN_FORMS(16, EDDY_TANH)
 EDDY_HIDDEN_FORMS(16, EDDY_RELU)
 
+#define EDDY_SHALLOW(H, Q)                                                                                            \
+    static int64_t EDDY_NAME(run_shallow_##H##_##Q)(                                                                  \
+        struct eddy_network * network, const struct eddy_chunk *chunk, uint64_t *learned) {                           \
+        return run_shallow(network, chunk, learned, H, Q);                                                            \
+    }
+EDDY_SHALLOW(1, 1)
+EDDY_SHALLOW(1, 3)
+EDDY_SHALLOW(2, 1)
+EDDY_SHALLOW(2, 3)
+
+/// Whether the network has the shape of run_shallow, besides plain SGD.
+EDDY_INLINE bool is_shallow(const struct eddy_network *network) {
+    const struct eddy_layer *first = &network->layers[0], *head = &network->layers[1];
+    return network->depth == 2 && network->loss == EDDY_CROSS_ENTROPY && head->activation == EDDY_IDENTITY
+        && (first->activation == EDDY_TANH || first->activation == EDDY_RELU) && !first->by_output && head->by_output
+        && first->inputs <= EDDY_UNLISTED && first->outputs <= 32 && head->outputs <= 12;
+}
+
 int64_t EDDY_NAME(eddy_run)(struct eddy_network *network, const struct eddy_chunk *chunk, uint64_t *learned) {
     if (chunk->places) return EDDY_NAME(run_sparse)(network, chunk, learned);
     const struct eddy_layer *first = &network->layers[0], *head = &network->layers[network->depth - 1];
@@ -169,6 +187,13 @@ int64_t EDDY_NAME(eddy_run)(struct eddy_network *network, const struct eddy_chun
             const eddy_form *wide = is_tanh ? EDDY_NAME(hidden_16_EDDY_TANH) : EDDY_NAME(hidden_16_EDDY_RELU);
             return (first->outputs <= 8 ? narrow : wide)[first->inputs - 1](network, chunk, learned);
         }
+    }
+    if (is_plain && is_shallow(network)) {
+        bool is_narrow = first->outputs <= 16;
+        if (head->outputs <= 4) {
+            return (is_narrow ? EDDY_NAME(run_shallow_1_1) : EDDY_NAME(run_shallow_2_1))(network, chunk, learned);
+        }
+        return (is_narrow ? EDDY_NAME(run_shallow_1_3) : EDDY_NAME(run_shallow_2_3))(network, chunk, learned);
     }
     if (network->blocks.is_used) return EDDY_NAME(run_blocks)(network, chunk, learned);
     return EDDY_NAME(run_any)(network, chunk, learned);
