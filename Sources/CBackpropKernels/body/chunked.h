@@ -32,47 +32,63 @@ enum { EDDY_BLOCK = EDDY_BLOCK_SAMPLES };
                 product[(s + 4) * l->padded_outputs] = high[s];                                                       \
             }                                                                                                         \
         }                                                                                                             \
-    }                                                                                                                 \
-                                                                                                                      \
-    /* The updates of all samples to the same rows. */                                                                \
-    EDDY_INLINE void update_rows_##N(const struct eddy_network *network, const float *const *x, int32_t first) {      \
-        const struct eddy_layer *l = &network->layers[0];                                                             \
-        float g[N][EDDY_BLOCK];                                                                                       \
-        v16 *row[N];                                                                                                  \
-        for (int i = 0; i < N; i++) {                                                                                 \
-            row[i] = (v16 *)(l->weights + (int64_t)(first + i) * l->stride);                                          \
-            for (int s = 0; s < EDDY_BLOCK; s++) {                                                                    \
-                g[i][s] = -network->blocks.rates[s] * network->blocks.deltas[s * l->padded_outputs + first + i];      \
-            }                                                                                                         \
-        }                                                                                                             \
-        for (int32_t k = 0; k < l->padded_inputs / 16; k++) {                                                         \
-            v16 w[N];                                                                                                 \
-            for (int i = 0; i < N; i++) w[i] = row[i][k];                                                             \
-            _Pragma("clang loop unroll(full)") for (int s = 0; s < EDDY_BLOCK; s++) {                                 \
-                v16 value = lanes_of(x[s])[k];                                                                        \
-                _Pragma("clang loop unroll(full)") for (int i = 0; i < N; i++) w[i] += value * g[i][s];               \
-            }                                                                                                         \
-            for (int i = 0; i < N; i++) row[i][k] = w[i];                                                             \
-        }                                                                                                             \
     }
 EDDY_BLOCK_ROWS(1)
 EDDY_BLOCK_ROWS(2)
 
-/// Rows at once, so that a load of x serves several.
-#define EDDY_EACH_BLOCK_ROW(KIND)                                                                                     \
-    {                                                                                                                 \
-        int32_t i = 0;                                                                                                \
-        if (EDDY_WIDTH == 16)                                                                                         \
-            for (; i + 2 <= l->outputs; i += 2) KIND##_2(network, x, i);                                              \
-        for (; i < l->outputs; i++) KIND##_1(network, x, i);                                                          \
+/// The updates of N samples to one row.
+#define EDDY_ROW_UPDATES(N)                                                                                           \
+    EDDY_INLINE void update_row_by_##N(v16 *row, int32_t blocks, const float *const *x, const float *g) {             \
+        for (int32_t k = 0; k < blocks; k++) {                                                                        \
+            v16 w = row[k];                                                                                           \
+            _Pragma("clang loop unroll(full)") for (int s = 0; s < N; s++) w += lanes_of(x[s])[k] * g[s];             \
+            row[k] = w;                                                                                               \
+        }                                                                                                             \
     }
+EDDY_ROW_UPDATES(1)
+EDDY_ROW_UPDATES(2)
+EDDY_ROW_UPDATES(3)
+EDDY_ROW_UPDATES(4)
+EDDY_ROW_UPDATES(5)
+EDDY_ROW_UPDATES(6)
+EDDY_ROW_UPDATES(7)
+EDDY_ROW_UPDATES(8)
+
+/// The updates to the row of output i, of those samples for which it is not dead.
+EDDY_INLINE void update_row(const struct eddy_network *network, const float *const *x, int32_t i) {
+    const struct eddy_layer *l = &network->layers[0];
+    const float *live[EDDY_BLOCK];
+    float g[EDDY_BLOCK];
+    int32_t count = 0;
+    for (int s = 0; s < EDDY_BLOCK; s++) {
+        g[count] = -network->blocks.rates[s] * network->blocks.deltas[s * l->padded_outputs + i];
+        live[count] = x[s];
+        count += g[count] != 0;
+    }
+    v16 *row = (v16 *)(l->weights + (int64_t)i * l->stride);
+    int32_t blocks = l->padded_inputs / 16;
+    switch (count) {
+    case 1: update_row_by_1(row, blocks, live, g); break;
+    case 2: update_row_by_2(row, blocks, live, g); break;
+    case 3: update_row_by_3(row, blocks, live, g); break;
+    case 4: update_row_by_4(row, blocks, live, g); break;
+    case 5: update_row_by_5(row, blocks, live, g); break;
+    case 6: update_row_by_6(row, blocks, live, g); break;
+    case 7: update_row_by_7(row, blocks, live, g); break;
+    case 8: update_row_by_8(row, blocks, live, g); break;
+    }
+}
 
 /// x W for all samples of a block, into `products`; what is behind the last sample is the first again.
 EDDY_INLINE void multiply_block(const struct eddy_network *network, const float *const *x) {
     const struct eddy_layer *l = &network->layers[0];
     float *products = network->blocks.products;
     if (l->by_output) {
-        EDDY_EACH_BLOCK_ROW(multiply_rows)
+        int32_t i = 0;
+        if (EDDY_WIDTH == 16) {  // two rows at once, so that a load of x serves both
+            for (; i + 2 <= l->outputs; i += 2) multiply_rows_2(network, x, i);
+        }
+        for (; i < l->outputs; i++) multiply_rows_1(network, x, i);
         return;
     }
     for (int32_t k = 0; k < l->padded_outputs; k += EDDY_WIDTH) {
@@ -113,7 +129,7 @@ EDDY_INLINE void update_block(const struct eddy_network *network, const float **
     for (int32_t s = 0; s < EDDY_BLOCK; s++) x[s] = network->blocks.rates[s] != 0 ? x[s] : learned;
     const float *deltas = network->blocks.deltas, *rates = network->blocks.rates;
     if (l->by_output) {
-        EDDY_EACH_BLOCK_ROW(update_rows)
+        for (int32_t i = 0; i < l->outputs; i++) update_row(network, x, i);
         return;
     }
     for (int32_t k = 0; k < l->padded_outputs; k += EDDY_WIDTH) {
