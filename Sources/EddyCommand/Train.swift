@@ -46,7 +46,7 @@ struct Train: ParsableCommand {
     }
 
     func run() throws {
-        let (learners, schema) = try Train.learner(load, learning)
+        var (learners, schema, late) = try Train.learner(load, learning)
         let before = learners.step
         let files = files.isEmpty ? ["-"] : files
         for file in files { try InputFile.check(file) }
@@ -55,7 +55,6 @@ struct Train: ParsableCommand {
         var table = ProgressTable(unit: bits ? .bits : .nats, isQuiet: quiet)
         var bar = ProgressBar(files: files, epochs: epochs, isQuiet: quiet)
         var complaints = Complaints()
-        var late = LateSamples()
         let claim = SchemaClaim(schema)
         rounds: for _ in 0..<epochs {
             for file in files {
@@ -79,7 +78,7 @@ struct Train: ParsableCommand {
         complaints.finish()
         Terminal.say(summary(learners, late, rejected: complaints.count))
         if let save {
-            try learners.save(schema: claim.current, to: save)
+            try learners.save(schema: claim.current, waiting: late, to: save)
             Terminal.say("saved to     \(save)")
         }
         if Interrupt.isSet { throw ExitCode(130) }
@@ -92,12 +91,14 @@ struct Train: ParsableCommand {
         return tasks.first { $0 == .regression } ?? tasks.first
     }
 
-    static func learner(_ load: String?, _ learning: LearningOptions) throws -> (MultiOutputLearner, Schema?) {
-        guard let load else { return (try MultiOutputLearner(learning.configuration()), nil) }
+    static func learner(
+        _ load: String?, _ learning: LearningOptions
+    ) throws -> (MultiOutputLearner, Schema?, LateSamples) {
+        guard let load else { return (try MultiOutputLearner(learning.configuration()), nil, LateSamples()) }
         guard learning.isEmpty else {
             throw ValidationError("--load brings the model's own settings: leave the other learning options out")
         }
-        return try MultiOutputLearner.load(load)
+        return try MultiOutputLearner.loadAll(load)
     }
 
     /// Learns a chunk, and tells its errors. Samples wait for labels without a clock, so that runs repeat.
@@ -117,12 +118,7 @@ struct Train: ParsableCommand {
 
     private func summary(_ learners: MultiOutputLearner, _ late: LateSamples, rejected: Int) -> String {
         var lines = ["samples      \(learners.step) learned, \(rejected) rejected"]
-        if late.counts.held > 0 || late.counts.unmatched > 0 {
-            let counts = late.counts
-            lines.append(
-                "late labels  \(counts.joined) joined, \(counts.unmatched) unmatched; \(late.waiting) samples wait, "
-                    + "\(counts.evicted) evicted")
-        }
+        if let report = LateReport(late) { lines.append("late labels  \(report.words)") }
         for (learner, name) in zip(learners.outputs, learners.names) {
             if !learners.isAlone { lines.append("\noutput       \(name), \(learner.step) labels") }
             lines += figures(of: learner)

@@ -119,7 +119,7 @@ private struct NaiveLateLabels {
             try late.join("a7", line: 9, at: at(71))
         } throws: { error in
             (error as? SampleError)?.description == "line=9 field=id expected=\"the id of a sample that waits for its "
-                + "label (for at most 3600.0 s)\" got=\"a7\""
+                + "label (for at most 3600 s)\" got=\"a7\""
         }
         #expect(late.counts.joined == 1 && late.counts.unmatched == 1)
     }

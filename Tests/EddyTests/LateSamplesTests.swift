@@ -98,4 +98,60 @@ import Testing
         await session.learn(question.withoutLabels())
         #expect(await session.snapshot().waiting == 0)
     }
+
+    /// Saved while samples wait, of columns with gaps and of words; the labels come to the loaded session.
+    @Test func samplesThatWait_areInTheModelFile() async throws {
+        var (head, tail) = ("{\"x\": 1, \"w\": \"a\", \"label\": \"low\"}\n", "")
+        for i in 0..<60 {
+            head +=
+                "{\"x\": \(i % 7 == 0 ? "null" : "\(i % 9)"), \"w\": \"w\(i % 4)\", \"weight\": \(1 + i % 2), \"id\": \(i)}\n"
+            tail += "{\"id\": \"\(i)\", \"label\": \"\(i % 9 > 4 ? "high" : "low")\"}\n"
+        }
+        let whole = try await learn(head + tail, by: 64).0.snapshot()
+        #expect(whole.lateLabels.joined == 60)
+
+        let (session, _) = try await learn(head, by: 64)
+        let folder = try TemporaryFolder()
+        try await session.save(to: folder.file("late.eddy"))
+        let loaded = try LearningSession.load(folder.file("late.eddy"))
+        #expect(await loaded.snapshot().waiting == 60)
+        var decoder = SampleDecoder(schema: loaded.schema)
+        var rest = Array(tail.utf8)[...]
+        var chunk = decoder.decode(&rest)
+        _ = await loaded.learn(&chunk)
+        let end = await loaded.snapshot()
+        #expect(end.parameterHash == whole.parameterHash && end.step == 61)
+        #expect(end.lateLabels.joined == 60 && end.waiting == 0)
+        #expect(end.lateLabels.firstErrors == whole.lateLabels.firstErrors)
+        // Whoever wants the model alone has it.
+        #expect(try MultiOutputLearner.load(folder.file("late.eddy")).learner.step == 1)
+        #expect(try Learner.load(folder.file("late.eddy")).learner.step == 1)
+    }
+
+    @Test func waitingSamplesThatCannotBe_areRefused() async throws {
+        var late = LateSamples()
+        var decoder = SampleDecoder(schema: SchemaClaim())
+        var text = Array("{\"x\": 1, \"id\": \"seven\"}\n".utf8)[...]
+        var chunk = decoder.decode(&text)
+        late.join(&chunk, seconds: 0)
+        let bytes = try ModelFile.encode(try MultiOutputLearner(Configuration()), schema: nil, waiting: late)
+        #expect(try ModelFile.withoutWaiting(bytes).late?.waiting == 1)
+        func changed(_ change: (inout [UInt8]) -> Void) -> [UInt8] {
+            var bytes = Array(bytes.dropLast(8))
+            change(&bytes)
+            withUnsafeBytes(of: ModelFile.checksum(bytes[...]).littleEndian) { bytes.append(contentsOf: $0) }
+            return bytes
+        }
+        let end = bytes.count - 24
+        let damaged = [
+            changed { $0[end] &+= 1 }, changed { $0[end + 7] = 255 }, changed { $0[end - 2] = 0 },
+            changed { $0.replaceSubrange(end - 40..<end - 30, with: Array("0123456789".utf8)) },
+        ]
+        for bytes in damaged { #expect(throws: ModelFileError.self) { try ModelFile.withoutWaiting(bytes) } }
+        for cut in [30, 60, bytes.count - 9] {
+            #expect(throws: ModelFileError.self) {
+                _ = try ModelFile.decodeAll(try ModelFile.withoutWaiting(Array(bytes[..<cut])).model)
+            }
+        }
+    }
 }

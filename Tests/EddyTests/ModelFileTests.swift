@@ -246,7 +246,7 @@ import Testing
 }
 
 /// A folder of its own, gone with its last user.
-private final class TemporaryFolder: Sendable {
+final class TemporaryFolder: Sendable {
     let path: String
 
     init() throws {

@@ -30,6 +30,19 @@ class EvaluateTest(ServerTest):
         counts = re.findall(r"^(\d+) +\d\.\d{4} +\d\.\d{4} +\d+\.\d{4} +\d+\.\d{4}$", text, re.M)
         self.assertEqual(list(map(int, counts)), [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 569])
 
+    def test_labels_may_come_late(self):
+        lines = ['{"x": 7, "label": "high"}']
+        for i in range(400):
+            lines.append('{"x": %d, "id": "a%d"}' % (i % 10, i))
+            if i >= 20:
+                lines.append('{"id": "a%d", "label": "%s"}' % (i - 20, "high" if (i - 20) % 10 > 4 else "low"))
+        lines.append("!label nobody high")
+        run = Transcript("evaluate", "-", stdin=("\n".join(lines) + "\n").encode())
+        self.assertEqual(run.status, 0, run)
+        self.assertIn("samples      381 learned, 1 rejected", run.out)
+        self.assertRegex(run.out, r"late labels  380 joined, 1 unmatched; 20 samples wait, 0 evicted; mean error")
+        self.assertIn("nobody", run.err)
+
     def test_same_figures_and_weights_as_train(self):
         for path in (CANCER, TRUMP):
             trained = Transcript("train", path, "-q").out

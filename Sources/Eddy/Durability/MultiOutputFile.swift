@@ -87,7 +87,7 @@ extension MultiOutputLearner {
     ///
     /// - Throws: ``ModelFileError`` with the reason.
     public static func load(_ path: String) throws -> (learner: MultiOutputLearner, schema: Schema?) {
-        try ModelFile.read(path, ModelFile.decodeAll)
+        try ModelFile.read(path) { try ModelFile.decodeAll(try ModelFile.withoutWaiting($0).model) }
     }
 
     /// Writes everything that affects the future to a file, whole or not at all.

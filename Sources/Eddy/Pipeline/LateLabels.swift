@@ -74,7 +74,10 @@ public struct LateLabelLimits: Sendable, Hashable, Codable {
     }
 
     /// The longest wait, in words.
-    fileprivate var wait: String { age.map { "\(seconds) s or \($0) samples" } ?? "\(seconds) s" }
+    fileprivate var wait: String {
+        let time = seconds == seconds.rounded() && seconds < 1e9 ? "\(Int(seconds)) s" : "\(seconds) s"
+        return age.map { "\(time) or \($0) samples" } ?? time
+    }
 }
 
 /// A bounded table of samples that wait for their labels.

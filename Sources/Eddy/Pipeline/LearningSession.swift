@@ -24,7 +24,7 @@ public actor LearningSession {
 
     private let learners: MultiOutputLearner
     private var counts = SampleCounts()
-    private var late = LateSamples()
+    private var late: LateSamples
     private var observations: Observations?
     private var clock: @Sendable () -> Double = { Date().timeIntervalSince1970 }
     private let logger: Logger
@@ -62,8 +62,12 @@ public actor LearningSession {
         try self.init(configuration, schema: Schema(inputs: inputs))
     }
 
-    init(learners: sending MultiOutputLearner, schema: SchemaClaim, executor: (any SerialExecutor)?, logger: Logger) {
+    init(
+        learners: sending MultiOutputLearner, schema: SchemaClaim, late: LateSamples = LateSamples(),
+        executor: (any SerialExecutor)?, logger: Logger
+    ) {
         self.learners = learners
+        self.late = late
         self.schema = schema
         self.executor = executor ?? SessionExecutor()
         self.logger = logger
@@ -231,7 +235,7 @@ public actor LearningSession {
     public nonisolated var snapshots: SnapshotSequence { SnapshotSequence(session: self) }
 
     /// Everything that affects the future, for a file.
-    public func save(to path: String) throws { try learners.save(schema: schema.current, to: path) }
+    public func save(to path: String) throws { try learners.save(schema: schema.current, waiting: late, to: path) }
 
     /// Begins to keep what a page shows of the samples learned from now on; see ``Observations``. Some nanoseconds a
     /// sample, and no bit of the weights.
@@ -281,9 +285,10 @@ public actor LearningSession {
         _ path: String, executor: (any SerialExecutor)? = nil,
         logger: Logger = Logger(label: "eddy.session", factory: { _ in SwiftLogNoOpLogHandler() })
     ) throws -> LearningSession {
-        let (learners, schema) = try MultiOutputLearner.load(path)
+        let (learners, schema, late) = try MultiOutputLearner.loadAll(path)
         let known = schema ?? learners.first.columns.map { Schema(inputs: $0) }
-        return LearningSession(learners: learners, schema: SchemaClaim(known), executor: executor, logger: logger)
+        return LearningSession(
+            learners: learners, schema: SchemaClaim(known), late: late, executor: executor, logger: logger)
     }
 
     /// How many samples a chunk may hold so that learning it takes about a millisecond and nobody waits longer.

@@ -64,12 +64,18 @@ struct Evaluate: ParsableCommand {
         var complaints = Complaints()
         var bar = ProgressBar(files: files, epochs: 1, isQuiet: false)
         let claim = SchemaClaim()
+        var late = LateSamples()
         // Decoded once and learned by all in turn, so that standard input will do, and all see the same machine.
         func learn(_ chunk: DecodedChunk) {
+            var chunk = chunk
+            late.join(&chunk, seconds: 0)
             complaints.add(chunk)
             for (index, run) in runs.joined().enumerated() {
                 let steps = run.learn(chunk.samples, claim)
-                if index == 0 { complaints.add(steps, of: chunk) }
+                if index == 0 {
+                    late.settle(steps)
+                    complaints.add(steps, of: chunk)
+                }
             }
         }
         for file in files where !Interrupt.isSet {
@@ -95,7 +101,8 @@ struct Evaluate: ParsableCommand {
         let reports = runs[0][0].learners.outputs.indices.compactMap { output -> EvaluationReport? in
             guard runs.joined().contains(where: { $0.runs[output].learner.step > 0 }) else { return nil }
             return EvaluationReport(
-                files: files, rejected: complaints.count, contenders, runs.map { $0.map { $0.runs[output] } },
+                files: files, rejected: complaints.count, late: late, contenders,
+                runs.map { $0.map { $0.runs[output] } },
                 output: runs[0][0].name(of: output))
         }
         if json != "-" { Terminal.say(reports.map(\.text).joined(separator: "\n\n\n")) }

@@ -64,8 +64,9 @@ struct EvaluationPage {
         let classes = report.configurations[0].classes
         let task = isClassification ? "\(classes.count) classes" : "regression"
         let rejected = report.rejected > 0 ? ", \(report.rejected) rejected" : ""
+        let late = report.lateLabels.map { ", \($0.counts.joined) of them labelled late" } ?? ""
         let seeds = report.seeds > 1 ? ", \(report.seeds) seeds" : ""
-        return "\(report.samples) samples\(rejected), \(task), one pass\(seeds)"
+        return "\(report.samples) samples\(late)\(rejected), \(task), one pass\(seeds)"
     }
 
     private var figuresNote: String {

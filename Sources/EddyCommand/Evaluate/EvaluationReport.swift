@@ -70,14 +70,18 @@ struct EvaluationReport: Encodable {
     let files: [String]
     let samples: UInt64
     let rejected: Int
+    /// Errors of answers are the first contender's. Absent where no sample waited for its label.
+    let lateLabels: LateReport?
     let seeds: Int
     let reference: Reference
     let configurations: [Entry]
 
     /// - Parameter runs: of each contender, one for each seed.
     init(
-        files: [String], rejected: Int, _ contenders: [Contender], _ runs: [[EvaluationRun]], output: String? = nil
+        files: [String], rejected: Int, late: LateSamples, _ contenders: [Contender], _ runs: [[EvaluationRun]],
+        output: String? = nil
     ) {
+        lateLabels = LateReport(late)
         self.output = output
         self.files = files
         self.rejected = rejected

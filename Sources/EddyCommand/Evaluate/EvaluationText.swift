@@ -18,6 +18,7 @@ extension EvaluationReport {
         var lines = [
             "files        \(files.joined(separator: ", "))", "samples      \(samples) learned, \(rejected) rejected",
         ]
+        if let lateLabels { lines.append("late labels  \(lateLabels.words)") }
         if let output { lines.insert("output       \(output)", at: 0) }
         if let entry = configurations.first, let task = entry.task {
             let names = entry.classes.prefix(12).joined(separator: ", ") + (entry.classes.count > 12 ? ", …" : "")
