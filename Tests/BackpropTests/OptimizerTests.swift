@@ -71,6 +71,35 @@ private struct Golden: Decodable {
     }
 }
 
+@Test func aRateFactor_isARateAsManyTimesAsHigh() throws {
+    let rules: [Optimizer] = [
+        .sgd(0.05), .sgd(0.05, schedule: .inverseTime(decay: 0.1), momentum: 0.5), .adam(0.01),
+        .adaGrad(0.05, clip: 0.5),
+    ]
+    for optimizer in rules {
+        for kernels in Kernels.available {
+            var twice = optimizer
+            twice.learningRate *= 2
+            let (raised, other) = (try small(optimizer), try small(twice))
+            (raised.kernels, other.kernels) = (kernels, kernels)
+            raised.rateFactor = 2
+            for i in 0..<50 {
+                for network in [raised, other] {
+                    _ = network.learn([Float(i % 3), 1 - Float(i % 4)], target: Float(i % 2))
+                }
+            }
+            #expect(raised.flatParameters == other.flatParameters, "\(optimizer), \(kernels)")
+            #expect(raised.layerNorms.map(\.updateRatio) == other.layerNorms.map(\.updateRatio))
+            raised.rateFactor = 1
+            _ = (raised.learn([1, 1], target: 1), other.learn([1, 1], target: 1))
+            #expect(raised.flatParameters != other.flatParameters)
+        }
+    }
+    func small(_ optimizer: Optimizer) throws -> Network {
+        try Network(inputs: 2, layers: [.dense(5, .tanh), .dense(2)], loss: .crossEntropy, optimizer: optimizer)
+    }
+}
+
 // MARK: - Functions of few variables
 
 /// The rule applied to the gradients of a function of up to sixteen variables.

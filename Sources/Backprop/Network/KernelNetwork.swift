@@ -93,7 +93,7 @@ final class KernelNetwork {
         if network.pointee.blocks.is_used, blocks == nil { makeBlocks() }
         if chunk.sparse != nil { network.pointee.sparse_input = owner.sparseRow.floats }
         let isConstant = optimizer.schedule == .constant && optimizer.rule.corrections(at: step) == (1, 1)
-        setRates(optimizer, from: step, count: isConstant ? 1 : chunk.count)
+        setRates(optimizer, owner.rateFactor, from: step, count: isConstant ? 1 : chunk.count)
         let ends = chunk.sparse.map { UnsafeRawPointer($0.ends).assumingMemoryBound(to: Int64.self) }
         return withUnsafePointers(rates, corrections) { rates, corrections in
             var views = eddy_chunk(
@@ -107,13 +107,13 @@ final class KernelNetwork {
         }
     }
 
-    private func setRates(_ optimizer: Optimizer, from step: UInt64, count: Int) {
+    private func setRates(_ optimizer: Optimizer, _ factor: Float, from step: UInt64, count: Int) {
         if rates.count < count {
             rates = Array(repeating: 0, count: count)
             corrections = Array(repeating: 1, count: 2 * count)
         }
         for i in 0..<count {
-            rates[i] = optimizer.learningRate(at: step &+ UInt64(i))
+            rates[i] = optimizer.learningRate(at: step &+ UInt64(i)) * factor
             (corrections[2 * i], corrections[2 * i + 1]) = optimizer.rule.corrections(at: step &+ UInt64(i))
         }
     }

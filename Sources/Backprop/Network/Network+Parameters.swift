@@ -91,7 +91,7 @@ extension Network {
         zip(layers.indices, dense).map { l, view in
             let lanes = view.rows * view.rowLanes + view.outputLanes
             let weightNorm = dot(view.weights, view.weights, lanes: lanes).squareRoot()
-            let updateNorm = optimizer.updateNorm(of: view, gradient: gradientNorms[l], at: step)
+            let updateNorm = rateFactor * optimizer.updateNorm(of: view, gradient: gradientNorms[l], at: step)
             return LayerNorms(
                 gradient: gradientNorms[l], weights: weightNorm,
                 updateRatio: weightNorm > 0 ? updateNorm / weightNorm : 0)

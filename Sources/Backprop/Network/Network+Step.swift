@@ -98,7 +98,7 @@ extension Network {
                 } else {
                     let loss = score(dense, target, into: prediction)
                     guard loss.isFinite, allFinite(prediction, outputs) else { return i }
-                    let update = UpdateStep(optimizer, at: step)
+                    let update = UpdateStep(optimizer, at: step, factor: rateFactor)
                     guard backward(dense, x, places, weight: chunk.weights?[i] ?? 1, learningRate: update.rate)
                     else { return i }
                     chunk.losses[i] = loss

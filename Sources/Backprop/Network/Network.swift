@@ -36,6 +36,10 @@ public final class Network {
     public var kernels = Kernels.chosen {
         didSet { precondition(Kernels.available.contains(kernels), "this machine has no \(kernels)") }
     }
+    /// What learning rates are multiplied by, for as long as that is wanted; at least 1, at most 2.
+    public var rateFactor: Float = 1 {
+        didSet { precondition((1...2).contains(rateFactor), "a learning rate \(rateFactor) times as high") }
+    }
     /// How sums are ordered.
     public var arithmetic = Arithmetic.sequential
     /// Whether updates of a large first layer may wait for the next sample; the bits are the same.

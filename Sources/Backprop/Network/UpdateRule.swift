@@ -132,9 +132,9 @@ struct UpdateStep {
     let first: Float  // 1 / (1 − β₁ᵗ)
     let second: Float  // 1 / √(1 − β₂ᵗ)
 
-    init(_ optimizer: Optimizer, at step: UInt64) {
+    init(_ optimizer: Optimizer, at step: UInt64, factor: Float = 1) {
         rule = optimizer.rule
-        rate = optimizer.learningRate(at: step)
+        rate = optimizer.learningRate(at: step) * factor
         (l1, l2) = (optimizer.l1, optimizer.l2)
         (first, second) = rule.corrections(at: step)
     }
