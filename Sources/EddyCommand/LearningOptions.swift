@@ -97,17 +97,42 @@ struct LearningOptions: ParsableArguments {
     @Option(help: "The samples over which recent loss and accuracy are taken. (default: 1000)")
     var recentWindow: Int?
 
+    @Option(
+        help: """
+            What looks for drift, a change of the stream. (default: adwin; none where one network learns alone)
+            """)
+    var drift: DetectorName?
+
+    @Option(
+        help: """
+            In what it looks: errors (1 for a wrong class and 0 for a right one, or the absolute error; ddm watches errors \
+            of classes alone), loss, features (each column by itself, up to 128), or several, with commas. (default: errors)
+            """)
+    var driftOn: WatchedNames?
+
+    @Option(
+        help: """
+            What is done once drift is found: forget-memory (replay only what is new), raise-step (learning rates are \
+            doubled, and fall back within 512 samples), restart-weakest (the network whose word weighs least begins \
+            anew), forget-scaler (means and deviations follow faster), several, with commas, or none. (default: \
+            forget-memory; none where one network learns alone, which can raise-step and forget-scaler)
+            """)
+    var onDrift: ReactionNames?
+
     func validate() throws {
         if let error = Kernels.environmentError { throw ValidationError(error.description) }
         if profile == .best, setsNetwork {
             throw ValidationError("--profile best is a committee: leave out the options of a single network")
+        }
+        if let drift, drift.detector == nil, driftOn != nil {
+            throw ValidationError("--drift-on without a detector: leave out --drift none, or name another")
         }
     }
 
     /// Whether any of them was given: a loaded model has its own.
     var isEmpty: Bool {
         !setsNetwork && !balance && profile == nil && task == nil && classes == nil && seed == nil
-            && recentWindow == nil
+            && recentWindow == nil && drift == nil && driftOn == nil && onDrift == nil
     }
 
     /// Whether any was given that describes one network.
@@ -142,6 +167,11 @@ struct LearningOptions: ParsableArguments {
         if let initialization { configuration.initialization = initialization }
         if let recentWindow { configuration.recentWindow = recentWindow }
         if let initialWeights { configuration.initialParameters = try LearningOptions.floats(initialWeights) }
+        if drift != nil || driftOn != nil {
+            let detector = drift.map(\.detector) ?? .adwin
+            configuration.drift = DriftDetection(detector, in: driftOn?.sources ?? .errors)
+        }
+        if let onDrift { configuration.reactions = onDrift.reactions }
         do { try configuration.validate() } catch { throw ValidationError("\(error)") }
         return configuration
     }

@@ -55,6 +55,7 @@ struct Train: ParsableCommand {
         var table = ProgressTable(unit: bits ? .bits : .nats, isQuiet: quiet)
         var bar = ProgressBar(files: files, epochs: epochs, isQuiet: quiet)
         var complaints = Complaints()
+        var drifts = DriftSeries([])
         let claim = SchemaClaim(schema)
         rounds: for _ in 0..<epochs {
             for file in files {
@@ -64,19 +65,19 @@ struct Train: ParsableCommand {
                     var rest = bytes[...]
                     while !rest.isEmpty, !Interrupt.isSet {
                         let before = rest.count
-                        learn(decoder.decode(&rest, limit: 4096), learners, claim, &late, &table, &complaints)
+                        learn(decoder.decode(&rest, limit: 4096), learners, claim, &late, &drifts, &table, &complaints)
                         bar.advance(bytes: before - rest.count, samples: learners.step)
                     }
                     return !Interrupt.isSet
                 }
                 if Interrupt.isSet { break rounds }  // what is cut off is not a line
-                learn(decoder.finish(), learners, claim, &late, &table, &complaints)
+                learn(decoder.finish(), learners, claim, &late, &drifts, &table, &complaints)
             }
         }
         bar.finish()
         table.finish(task: Train.task(learners))
         complaints.finish()
-        Terminal.say(summary(learners, late, rejected: complaints.count))
+        Terminal.say(summary(learners, late, drifts, rejected: complaints.count))
         if let save {
             try learners.save(schema: claim.current, waiting: late, to: save)
             Terminal.say("saved to     \(save)")
@@ -104,21 +105,28 @@ struct Train: ParsableCommand {
     /// Learns a chunk, and tells its errors. Samples wait for labels without a clock, so that runs repeat.
     private func learn(
         _ chunk: DecodedChunk, _ learners: MultiOutputLearner, _ claim: SchemaClaim, _ late: inout LateSamples,
-        _ table: inout ProgressTable, _ complaints: inout Complaints
+        _ drifts: inout DriftSeries, _ table: inout ProgressTable, _ complaints: inout Complaints
     ) {
         var chunk = chunk
         late.join(&chunk, seconds: 0)
-        if learners.step == 0 { learners.expectedNames = claim.current?.labels ?? [] }
+        if learners.step == 0 {
+            learners.expectedSchema = claim.current
+            learners.expectedNames = claim.current?.labels ?? []
+        }
         let steps = learners.learn(chunk.samples)
         late.settle(steps)
+        drifts.merge(DriftSeries(steps.drifts))
         table.add(steps, chunk.samples, task: Train.task(learners))
         complaints.add(chunk)
         complaints.add(steps, of: chunk)
     }
 
-    private func summary(_ learners: MultiOutputLearner, _ late: LateSamples, rejected: Int) -> String {
+    private func summary(
+        _ learners: MultiOutputLearner, _ late: LateSamples, _ drifts: DriftSeries, rejected: Int
+    ) -> String {
         var lines = ["samples      \(learners.step) learned, \(rejected) rejected"]
         if let report = LateReport(late) { lines.append("late labels  \(report.words)") }
+        lines += drifts.lines().map { "drift        \($0)" }
         for (learner, name) in zip(learners.outputs, learners.names) {
             if !learners.isAlone { lines.append("\noutput       \(name), \(learner.step) labels") }
             lines += figures(of: learner)

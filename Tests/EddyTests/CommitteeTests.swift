@@ -167,10 +167,10 @@ extension [Float] {
         var told: [String] = []
         whole.onDiscovery = { told.append($0) }
         let alarms = whole.learn(stream).drifts
-        #expect((1...3).contains(alarms.count) && alarms.allSatisfy { $0 > 2000 && $0 < 2600 }, "\(alarms)")
+        #expect((1...3).contains(alarms.count) && alarms.allSatisfy { $0.step > 2000 && $0.step < 2600 }, "\(alarms)")
         #expect(told.filter { $0.contains("drift found") }.count == alarms.count)
         let parts = try Learner()
-        var others: [UInt64] = []
+        var others: [DriftAlarm] = []
         for first in stride(from: 0, to: 4000, by: 37) {
             others += parts.learn(stream[first..<min(first + 37, 4000)]).drifts
         }

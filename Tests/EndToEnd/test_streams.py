@@ -60,6 +60,42 @@ class StreamsTest(ServerTest):
             messages.append(message())
         return messages
 
+    # Drift
+
+    def test_a_change_of_the_stream_is_told_once_to_each_who_listens(self):
+        def points(first, count, side):
+            rows = (((i * 37) % 101 - 50, (i * 61) % 97 - 48) for i in range(first, first + count))
+            return "".join("%d,%d,%s\n" % (x, y, "ab"[side(x, y) > 0]) for x, y in rows)
+
+        self.teach("x,y,label\n" + points(0, 1500, lambda x, y: x + y))
+        self.assertNotIn("drift", self.server.model())
+        readers = [self.subscribe("/events"), Events(self, self.server, "/events", *self.ACCEPT).next]
+        for message in readers:
+            while message()["type"] != "stream":  # the last of what says where things stand
+                pass
+        self.teach(points(1500, 600, lambda x, y: x * y))
+        model = self.server.model()
+        found = []
+        for message in readers:
+            found.append([])
+            while True:
+                got = message()
+                if got["type"] == "drift":
+                    found[-1].append(got)
+                elif got["type"] == "stream" and got["step"] == 2100:
+                    break
+        self.assertEqual(found[0], found[1])
+        (alarm,) = found[0]
+        self.assertTrue(1500 < alarm["step"] < 1700, alarm)
+        self.assertEqual({name: alarm[name] for name in ("detector", "watched", "missed")},
+                         {"detector": "adwin", "watched": "errors", "missed": 0})
+        self.assertNotIn("column", alarm)
+        self.assertTrue(0 <= alarm["before"] < 0.1 < alarm["now"] <= 1, alarm)
+        del alarm["type"], alarm["missed"]
+        self.assertEqual(model["drift"], {**alarm, "alarms": 1})
+        self.assertEqual(
+            model["driftDetection"], {"detector": "adwin", "on": ["errors"], "reactions": ["forget-memory"]})
+
     # /losses
 
     def check_windows(self, message):

@@ -28,6 +28,54 @@ class TrainTest(ServerTest):
         self.assertEqual((run.status, run.err), (0, ""), run)
         return run
 
+    def drifting(self):
+        """Two classes by the sign of x + y; after 1,000 samples by that of x y, and y is larger by 500."""
+        path = self.directory() / "drifting.csv"
+        rows = [((i * 37) % 101 - 50, (i * 61) % 97 - 48, i < 1000) for i in range(1600)]
+        path.write_text("x,y,label\n" + "".join(
+            "%d,%d,%s\n" % (x, y if before else y + 500, "ab"[(x + y if before else x * y) > 0]) for x, y, before in rows))
+        return path
+
+    def test_drift_is_told_in_the_summary_and_in_the_report(self):
+        path = self.drifting()
+        told = r"drift found at sample (\d+): %s, from \S+ to \S+ \(%s\)"
+        found = re.findall(r"(?m)^drift        " + told % ("errors have risen", "adwin"), self.train(path, "-q").out)
+        self.assertTrue(found and 1000 < int(found[0]) < 1150, found)
+        report = Transcript("evaluate", path).out
+        self.assertEqual(re.findall("(?m)^" + told % ("errors have risen", "adwin"), report), found)
+        report = json.loads(Transcript("evaluate", path, "--json", "-").out)
+        alarms = report["configurations"][0]["passes"][0]["drifts"]["alarms"]
+        self.assertEqual(["%d" % alarm["step"] for alarm in alarms], found)
+
+    def test_drift_can_be_looked_for_elsewhere_and_answered_otherwise(self):
+        path = self.drifting()
+        run = self.train(path, "--profile", "fast")
+        self.assertNotIn("drift", run.out)
+        run = self.train(path, "-q", "--profile", "fast", "--drift", "page-hinkley", "--drift-on", "features")
+        self.assertRegex(run.out, r"(?m)^drift        drift found at sample 1\d\d\d: feature y has changed")
+        self.assertNotIn("feature x", run.out)
+        self.assertNotIn("errors", run.out)
+        self.assertEqual(weights(run), weights(self.train(path, "-q", "--profile", "fast")))
+        def loss(run):
+            return re.search(r"mean loss +(\S+)", run.out)[1]
+
+        default, none, all_four = (loss(self.train(path, "-q", *options)) for options in (
+            (), ("--on-drift", "none"),
+            ("--on-drift", "forget-memory,raise-step,restart-weakest,forget-scaler", "--drift-on", "errors,loss")))
+        self.assertEqual(len({default, none, all_four}), 3)
+        self.assertEqual(loss(self.train(path, "-q", "--drift", "adwin", "--on-drift", "forget-memory")), default)
+        run = self.train(path, "-q", "--drift", "none", "--save", self.model)
+        self.assertNotIn("drift", run.out)
+        self.assertEqual(loss(run), none)
+        run = Transcript("train", path, "--load", self.model, "--drift", "adwin")
+        self.assertEqual(run.status, 64)
+        self.assertIn("--load brings the model's own settings", run.err)
+
+    def test_ddm_refuses_values_and_says_why(self):
+        run = Transcript("train", FIXTURES / "trump_approval.csv", "-q", "--drift", "ddm")
+        self.assertNotEqual(run.status, 0)
+        self.assertIn("DDM watches errors of classes", run.err)
+
     def test_table_has_a_row_at_every_power_of_two(self):
         run = self.train(CANCER)
         rows = [line.split() for line in run.out.splitlines()]

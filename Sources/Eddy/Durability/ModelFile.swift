@@ -194,8 +194,17 @@ enum ModelFile {
                     saved, task: record.task, classes: record.classes.names.count, header.configuration),
                 targets: record.targets)
         }
+        // A network alone was written with a watch that saw nothing, when it could have none.
+        let isIdle = header.configuration.driftDetection.isOff
+        guard
+            isIdle
+                || header.drift.isSound(
+                    for: header.configuration.driftDetection, columns: header.encoder?.columns,
+                    step: header.metrics.learned)
+        else { throw ModelFileError(description: "its watch for drift does not fit its settings") }
         learner.restore(
-            head: head, encoder: header.encoder, scaler: header.scaler, metrics: header.metrics, drift: header.drift)
+            head: head, encoder: header.encoder, scaler: header.scaler, metrics: header.metrics,
+            drift: isIdle ? nil : header.drift)
         return learner
     }
 

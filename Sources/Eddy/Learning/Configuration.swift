@@ -52,6 +52,10 @@ public struct Configuration: Sendable, Hashable, Codable {
     public var initialParameters: [Float]? { didSet { profile = .fast } }
     /// The samples over which recent metrics are taken.
     public var recentWindow = 1000
+    /// What is watched for drift. nil: a committee's errors, by ADWIN; nothing where one network learns alone.
+    public var drift: DriftDetection?
+    /// What is done once drift is found. nil: a committee forgets its memory; nothing where one network learns alone.
+    public var reactions: [DriftReaction]?
 
     /// Whether rare classes weigh as much in learning as common ones (see ClassBalance.swift). Metrics count each sample once;
     /// values are not concerned.
@@ -75,6 +79,11 @@ public struct Configuration: Sendable, Hashable, Codable {
         self.seed = seed
         if loss.isCrossEntropy { task = .classification }
     }
+
+    /// What is watched, in this profile.
+    public var driftDetection: DriftDetection { drift ?? (profile == .best ? DriftDetection() : .off) }
+    /// What is done, in this profile.
+    public var driftReactions: [DriftReaction] { reactions ?? (profile == .best ? [.forgetMemory] : []) }
 
     /// The loss for a task.
     func loss(for task: LearningTask) -> Loss {
@@ -109,10 +118,33 @@ public struct Configuration: Sendable, Hashable, Codable {
         guard (1...1_000_000).contains(recentWindow) else {
             throw ArchitectureError("recent window \(recentWindow): expected 1 to 1000000 samples")
         }
+        try drift?.validate(task: task)
+        if let reactions { try validate(reactions) }
         // The layers themselves: with the fewest outputs that the loss can have.
         let loss = loss ?? .crossEntropy
         let outputs = outputs ?? classes?.count ?? 2
         let head = Layer.dense(loss == .crossEntropy ? outputs : 1, outputActivation)
         try Network.validate(inputs: 1, layers: hiddenLayers + [head], loss: loss)
+    }
+
+    private func validate(_ reactions: [DriftReaction]) throws(ArchitectureError) {
+        guard Set(reactions).count == reactions.count else {
+            throw ArchitectureError("a reaction to drift is named twice")
+        }
+        guard let first = reactions.first else { return }
+        if driftDetection.isOff {
+            throw ArchitectureError(
+                "\(first.rawValue) as a reaction to drift, for which nothing looks: name a detector")
+        }
+        if profile == .fast, let other = reactions.first(where: \.needsCommittee) {
+            throw ArchitectureError(
+                "\(other.rawValue) where one network learns alone: expected raise-step or forget-scaler")
+        }
+        if reactions.contains(.raiseStep), profile == .fast, case .cocob = optimizer.rule {
+            throw ArchitectureError("raise-step with COCOB, which has no learning rate: leave it out")
+        }
+        if reactions.contains(.forgetScaler), !scaling {
+            throw ArchitectureError("forget-scaler without scaling: leave it out")
+        }
     }
 }

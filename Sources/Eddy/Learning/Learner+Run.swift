@@ -20,10 +20,8 @@ extension Learner {
         }
         let buffers = buffers!
         let last = min(first + buffers.count, chunk.count)
-        var count = head!.targets(of: chunk.labels, first..<last, into: buffers.targets)
-        if !head!.committee.isAlone {
-            count = upToMultiple(of: DriftWatch.period, min(count, head!.committee.prepareRun()), buffers)
-        }
+        let known = head!.targets(of: chunk.labels, first..<last, into: buffers.targets)
+        var count = upToReaction(head!.committee.isAlone ? known : min(known, head!.committee.prepareRun()), buffers)
         let before = encoder!.mark()
         if !isPlain { count = encode(chunk, first, count, buffers) }
         let isBalanced = configuration.balance && task == .classification
@@ -85,6 +83,7 @@ extension Learner {
         }
         if scalesTargets { self.head!.targets = targets }
         record(first, done, head, scalesTargets, buffers, &steps)
+        watch(chunk, first, done, &steps)
         return first + done
     }
 
@@ -96,10 +95,6 @@ extension Learner {
         _ steps: inout StepChunk
     ) -> Int {
         let isRegression = task == .regression
-        if drift.isPending, step % DriftWatch.period == 0 {
-            head!.committee.react()
-            drift.isPending = false
-        }
         let done = head!.committee.run(
             CommitteeChunk(
                 count: count, rows: rows, targets: UnsafePointer(buffers.targets),
@@ -108,34 +103,8 @@ extension Learner {
                 classes: isRegression ? 0 : max(2, classes.count), predictions: buffers.predictions,
                 losses: buffers.losses), scaler: &scaler!)
         record(first, done, head!, false, buffers, &steps)
-        watch(first, done, &steps)
+        watch(chunk, first, done, &steps)
         return first + done
-    }
-
-    /// As many of the samples as bring the step to the next multiple of a period, and no more.
-    private func upToMultiple(of period: UInt64, _ count: Int, _ buffers: RunBuffers) -> Int {
-        var room = period - step % period
-        for i in 0..<count where !buffers.targets[i].isNaN {
-            room -= 1
-            if room == 0 { return i + 1 }
-        }
-        return count
-    }
-
-    /// Looks for drift in the errors of a run.
-    private func watch(_ first: Int, _ done: Int, _ steps: inout StepChunk) {
-        var step = steps.stepsBefore + UInt64(steps.learned - steps.countLearned(in: first..<first + done))
-        for i in first..<first + done where !steps.targets[i].isNaN {
-            step += 1
-            let isClass = !steps.probabilities[i].isNaN
-            let error =
-                isClass
-                ? (steps.predictions[i] == steps.targets[i] ? 0 : 1)
-                : abs(Double(steps.predictions[i]) - Double(steps.targets[i]))
-            guard drift.update(error, step: step) else { continue }
-            steps.drifts.append(step)
-            onDiscovery?("drift found at sample \(step): the error has risen")
-        }
     }
 
     /// Writes whole rows as the network sees them, and learns the scale of labelled ones. Shape: (count, inputs).

@@ -22,10 +22,10 @@ public final class Learner {
     var scaler: FeatureScaler?
     /// What the network's inputs stand for; nil before the first sample.
     var encoder: FeatureEncoder?
-    /// Watches a committee's errors.
-    var drift = DriftWatch()
-    /// The columns, where they are known beforehand.
-    var expectedSchema: Schema?
+    /// Watches for changes of the stream.
+    var drift: DriftWatch
+    /// The columns, where they are known beforehand: how many, and what they are called.
+    public var expectedSchema: Schema?
     /// Numbers in a sample's row.
     var columns: Int? { encoder?.columns ?? expectedSchema?.inputs.count }
 
@@ -39,6 +39,7 @@ public final class Learner {
     public init(_ configuration: Configuration = Configuration()) throws(ArchitectureError) {
         try configuration.validate()
         self.configuration = configuration
+        drift = DriftWatch(configuration.driftDetection)
         metrics = Metrics(recentWindow: configuration.recentWindow)
     }
 
@@ -151,6 +152,7 @@ public final class Learner {
         let label = chunk.labels[index]
         do throws(ArchitectureError) {
             guard var head else {
+                try configuration.drift?.validate(columns: chunk.inputs)
                 let encoder = FeatureEncoder(columns: chunk.inputs)
                 let inputs = encoder.capacity(with: encoder.news(in: chunk, index))
                 let head = try configuration.head(inputs: inputs, firstLabel: label)
@@ -248,9 +250,9 @@ public final class Learner {
     /// What a loaded model sets.
     func restore(
         head: Head?, encoder: FeatureEncoder?, scaler: FeatureScaler?, metrics: Metrics,
-        drift: DriftWatch = DriftWatch()
+        drift: DriftWatch? = nil
     ) {
-        self.drift = drift
+        if let drift { self.drift = drift }
         self.head = head
         self.encoder = encoder
         self.scaler = scaler

@@ -34,7 +34,7 @@ public final class MultiOutputLearner {
     /// What the outputs are to be called, where that is known before the first sample.
     package var expectedNames: [String] = []
     /// The columns, where they are known beforehand.
-    var expectedSchema: Schema? {
+    package var expectedSchema: Schema? {
         didSet { for learner in outputs { learner.expectedSchema = expectedSchema } }
     }
 

@@ -60,7 +60,15 @@ struct JointRun {
         (steps.predictions, steps.probabilities) = (first.predictions, first.probabilities)
         (steps.targets, steps.classes) = (first.targets, first.classes)
         steps.taskBegin = taskBegin
-        steps.drifts = own.flatMap { own in own.drifts.map { whole.step(ofLearned: $0 - own.stepsBefore, in: own) } }
+        steps.drifts = zip(names, own).enumerated().flatMap { output, part in
+            // Columns are the same for all: the first tells of theirs.
+            part.1.drifts.filter { output == 0 || $0.watched != .feature }.map { alarm in
+                var alarm = alarm
+                alarm.step = whole.step(ofLearned: alarm.step - part.1.stepsBefore, in: part.1)
+                if alarm.watched != .feature { alarm.output = part.0 }
+                return alarm
+            }
+        }.sorted { $0.step < $1.step }
         steps.outputs = zip(names, own).map { ($0, $1) }
         return steps
     }

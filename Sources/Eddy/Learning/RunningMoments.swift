@@ -23,6 +23,12 @@ struct RunningMoments: Sendable, Hashable, Codable {
         count = total
     }
 
+    /// Lets the same mean and deviation count as those of fewer numbers.
+    mutating func weigh(by share: Double) {
+        count *= share
+        squares *= share
+    }
+
     /// Of the population, in squared units.
     var variance: Double { count > 0 ? squares / count : 0 }
 

@@ -136,6 +136,17 @@ struct FeatureScaler: Sendable, Codable {
             seen: &count, bound: bound, into: rows, stride: stride)
     }
 
+    /// Lets the same means and deviations count as those of fewer samples.
+    mutating func weigh(by share: Double) {
+        own()
+        count *= share
+        for j in 0..<centred { moments.squares[j] *= share }
+        for j in absences.indices { absences[j] *= share }
+        for j in terms.indices {
+            (terms[j].count, terms[j].squares) = (terms[j].count * share, terms[j].squares * share)
+        }
+    }
+
     /// Learns a sample's columns, of a whole row all inputs. Shape: (centred).
     mutating func update(_ x: UnsafePointer<Float>) {
         own()

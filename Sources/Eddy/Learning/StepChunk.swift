@@ -18,8 +18,8 @@ public struct StepChunk: Sendable {
     public internal(set) var rejections: [(index: Int, error: SampleError)] = []
     /// The names of the classes.
     public internal(set) var classes: [String] = []
-    /// The steps at which the stream was found to have changed.
-    public internal(set) var drifts: [UInt64] = []
+    /// Changes that were found in the stream.
+    public internal(set) var drifts: [DriftAlarm] = []
     /// Samples learned.
     public internal(set) var learned = 0
     /// The first sample of the present task: above 0 where classification turned into regression in this chunk.

@@ -19,6 +19,8 @@ public actor LearningSession {
     public nonisolated let losses = Broadcast<LossWindow>()
     /// Every sample's loss.
     public nonisolated let everyLoss = Broadcast<LossSeries>()
+    /// Changes found in the stream, each once.
+    public nonisolated let drifts = Broadcast<DriftSeries>()
     /// Who decides what the inputs are.
     public nonisolated let schema: SchemaClaim
 
@@ -182,6 +184,7 @@ public actor LearningSession {
     private var summaries: [OutputSummary]? { learners.isAlone ? nil : learners.summaries }
 
     private func publish(_ steps: StepChunk) {
+        if !steps.drifts.isEmpty { drifts.publish(DriftSeries(steps.drifts)) }
         guard steps.learned > 0, losses.hasSubscribers || everyLoss.hasSubscribers, let metrics = learners.summary
         else { return }
         let values = steps.losses.filter { !$0.isNaN }
@@ -201,6 +204,7 @@ public actor LearningSession {
     public func finish() {
         losses.finish()
         everyLoss.finish()
+        drifts.finish()
     }
 
     // MARK: Looking

@@ -36,9 +36,9 @@ public struct Snapshot: Sendable, Codable {
     /// Terms that share an input with another, for want of room.
     public var collisions: UInt64
     public var optimizer: String?
-    /// How often the stream was found to have changed, and the step of the newest alarm.
+    /// How often the stream was found to have changed, and the newest alarm.
     public var driftAlarms: UInt64
-    public var driftStep: UInt64
+    public var newestDrift: DriftAlarm?
     public var schema: Schema?
     public var task: LearningTask?
     public var classes: [String]
@@ -64,7 +64,7 @@ public struct Snapshot: Sendable, Codable {
         columns = learner.columns ?? schema?.inputs.count ?? 0
         collisions = learner.encoder?.collisions ?? 0
         optimizer = learner.network?.optimizer.description
-        (driftAlarms, driftStep) = (learner.drift.alarms, learner.drift.lastStep)
+        (driftAlarms, newestDrift) = (learner.drift.alarms, learner.drift.newest)
         self.schema = schema
         self.counts = counts
         layers = []

@@ -195,6 +195,8 @@ struct EvaluationRun {
     /// Seconds of learning, of all outputs, without reading and decoding.
     fileprivate(set) var seconds = 0.0
     fileprivate(set) var rejected = 0
+    /// Changes found in the stream.
+    fileprivate(set) var drifts = DriftSeries([])
 
     init(_ learner: Learner) {
         self.learner = learner
@@ -214,7 +216,10 @@ final class EvaluationPass {
     }
 
     func learn(_ samples: SampleChunk, _ claim: SchemaClaim) -> StepChunk {
-        if learners.step == 0 { learners.expectedNames = claim.current?.labels ?? [] }
+        if learners.step == 0 {
+            learners.expectedSchema = claim.current
+            learners.expectedNames = claim.current?.labels ?? []
+        }
         let start = ContinuousClock.now
         let steps = learners.learn(samples)
         let seconds = (ContinuousClock.now - start) / .seconds(1)
@@ -222,7 +227,9 @@ final class EvaluationPass {
         for output in runs.indices {
             runs[output].seconds += seconds
             runs[output].rejected += steps.rejections.count
-            runs[output].course.add(steps.outputs.isEmpty ? steps : steps.outputs[output].steps)
+            let own = steps.outputs.isEmpty ? steps : steps.outputs[output].steps
+            runs[output].drifts.merge(DriftSeries(own.drifts))
+            runs[output].course.add(own)
         }
         return steps
     }

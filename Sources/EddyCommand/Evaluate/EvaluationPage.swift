@@ -273,15 +273,23 @@ struct EvaluationPage {
         return table([heading] + rows)
     }
 
+    /// The steps of the newest alarms.
+    private func changes(_ drifts: DriftSeries) -> String {
+        guard !drifts.alarms.isEmpty else { return "none" }
+        let steps = drifts.alarms.suffix(12).map { "\($0.step)" }
+        let earlier = drifts.alarms.count + drifts.missed - steps.count
+        return (earlier > 0 ? "\(earlier) earlier, " : "") + steps.joined(separator: ", ")
+    }
+
     private var configurations: String {
         let rows = report.configurations.map { entry in
             let seeds = entry.passes.map { "\($0.seed)" }
             let told = seeds.count > 2 ? "\(seeds[0]) to \(seeds[seeds.count - 1])" : seeds.joined(separator: ", ")
             return [
                 escaped(entry.name), tag("code", [:], entry.options.isEmpty ? "none" : escaped(entry.options)),
-                escaped(entry.network), told,
+                escaped(entry.network), told, changes(entry.shown.drifts),
             ]
         }
-        return table([["", "options", "network", "seeds"]] + rows, style: "words")
+        return table([["", "options", "network", "seeds", "drift found at sample"]] + rows, style: "words")
     }
 }

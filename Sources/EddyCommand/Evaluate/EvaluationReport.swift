@@ -40,6 +40,8 @@ struct EvaluationReport: Encodable {
         let weights: String
         let classification: BySpan<ClassificationFigures>?
         let regression: BySpan<RegressionFigures>?
+        /// Changes found in the stream: the newest 256, and how many came before them.
+        let drifts: DriftSeries
     }
 
     struct Entry: Encodable {
@@ -127,6 +129,7 @@ extension EvaluationReport.Pass {
         weights = learner.network.map { String($0.parameterHash, radix: 16) } ?? ""
         classification = learner.metrics.classification
         regression = learner.metrics.regression
+        drifts = run.drifts
     }
 
     /// The figures of a table, by the names of its columns.

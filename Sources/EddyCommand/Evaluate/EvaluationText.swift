@@ -7,6 +7,7 @@ extension EvaluationReport {
         var parts = [heading, comparison]
         if configurations.count == 1 { parts.append(spans(configurations[0])) }
         parts.append(course)
+        if let changes { parts.append(changes) }
         let lines = parts.joined(separator: "\n\n").split(separator: "\n", omittingEmptySubsequences: false)
         return lines.map { line in
             // Columns are padded; nothing stands at the end of a line.
@@ -83,6 +84,16 @@ extension EvaluationReport {
             add("99 % of errors below", spans) { $0.error99 }
         }
         return table.text
+    }
+
+    /// What was found to change, by each configuration's pass in the middle; nil where nothing was.
+    private var changes: String? {
+        let lines = configurations.flatMap { entry in
+            let name = configurations.count > 1 ? entry.name + ", " : ""
+            let seed = seeds > 1 ? "seed \(entry.shownSeed), " : ""
+            return entry.shown.drifts.lines().map { name + seed + $0 }
+        }
+        return lines.isEmpty ? nil : lines.joined(separator: "\n")
     }
 
     /// The mean score so far and since the row before, at every doubling.

@@ -98,6 +98,8 @@ export class LossView {
         if (message.type === "model") {  // said again on every new connection: what was missed is in the history
             this.takeChange(message);
             if (this.hasLoaded) this.load();
+        } else if (message.type === "drift") {
+            this.takeChange({ drift: message });
         } else if (message.type === "loss") {
             if (this.app.paused) this.freeze();
             this.missed += message.missed ?? 0;

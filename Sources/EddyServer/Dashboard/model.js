@@ -25,7 +25,7 @@ export class ModelView {
         const { model, state } = this.app;
         if (!model) return {};
         const { task, classes, inputs, label, scaling, parameters, loss, optimizer, seed, feed } = model;
-        const { drift, collisions } = model;
+        const { drift, driftDetection: watching, collisions } = model;
         const layers = this.app.latest.layers?.layers ?? model.layers;
         const committee = votes(this.app);
         const leader = leadingNetwork(committee);  // of whom layers and parameters are; its name tells the optimizer
@@ -49,7 +49,9 @@ export class ModelView {
             Loss: loss,
             Optimizer: leader ? null : optimizer,
             Scaling: scaling ? "inputs standardised online" : "none",
-            Drift: drift && `${several(drift.alarms, "change")} of the stream, the last at sample ${write(drift.step)}`,
+            Drift: drift && `${several(drift.alarms, "change")} of the stream, the last at sample ${write(drift.step)}`
+                + ` (${drift.column ?? drift.watched}, by ${drift.detector})`,
+            "Watched for drift": watching && `${watching.on.join(", ")}, by ${watching.detector}`,
             Collisions: collisions ? `${several(collisions, "term")} sharing an input with another` : null,
             Seed: seed,
             Feed: feed ? `${feed.host}:${feed.port}` : null,

@@ -2,10 +2,16 @@
 //
 // Always about the live state, also while the views are paused: a frozen page must not look like a lost connection.
 
-import { age, element, make, put, several, whole } from "./format.js";
+import { age, element, make, number, put, several, whole } from "./format.js";
 import { theme } from "./theme.js";
 
 const changeTold = 60_000;  // ms that the notice tells of a change of the stream
+const reactions = {
+    "forget-memory": "Older samples are no longer replayed.",
+    "raise-step": "Learning rates are raised for a while.",
+    "restart-weakest": "The weakest network begins anew.",
+    "forget-scaler": "Scales follow the newest samples.",
+};
 const themeMarks = { system: "◐ System", light: "○ Light", dark: "● Dark" };
 
 export class StatusBar {
@@ -95,10 +101,12 @@ export class StatusBar {
             put(element("notice-text"), `The view is paused at step ${whole(frozen.step)}; learning goes on.`);
             put(element("notice-detail"), since > 0 ? `${several(since, "step")} since.` : "");
         } else if (changed) {
-            const { drift: { alarms, step }, committee } = live.model;
+            const { drift: { alarms, step, watched, column, before, now: mean }, driftDetection } = live.model;
             put(element("notice-text"), `The stream changed at sample ${whole(step)}.`);
-            put(element("notice-detail"), `${committee ? "Older samples are no longer replayed. " : ""}`
-                + `${several(alarms, "change")} so far.`);
+            const what = column ?? { errors: "Errors", loss: "Loss" }[watched];
+            const change = before === undefined ? "" : `${what}: ${number(before)} before, now ${number(mean)}. `;
+            const done = (driftDetection?.reactions ?? []).map((name) => `${reactions[name]} `).join("");
+            put(element("notice-detail"), `${change}${done}${several(alarms, "change")} so far.`);
         }
     }
 }

@@ -18,8 +18,34 @@ struct ModelDescription: Encodable, Sendable {
     /// Changes found in the stream.
     struct Drift: Encodable, Sendable {
         var alarms: UInt64
-        /// The step of the newest.
-        var step: UInt64
+        /// The newest.
+        var newest: DriftAlarm
+
+        private enum Key: CodingKey { case alarms }
+
+        func encode(to encoder: any Encoder) throws {
+            try newest.encode(to: encoder)
+            var container = encoder.container(keyedBy: Key.self)
+            try container.encode(alarms, forKey: .alarms)
+        }
+    }
+
+    /// What is watched for drift, by which detector, and what is done about it.
+    struct Watching: Encodable, Sendable {
+        var detector: String
+        var on: [String]
+        var reactions: [String]
+
+        init?(_ configuration: Configuration) {
+            let detection = configuration.driftDetection
+            guard let detector = detection.detector else { return nil }
+            self.detector = detector.rawValue
+            let names: [(DriftDetection.Sources, String)] = [
+                (.errors, "errors"), (.loss, "loss"), (.features, "features"),
+            ]
+            on = names.filter { detection.sources.contains($0.0) }.map(\.1)
+            reactions = configuration.driftReactions.map(\.rawValue)
+        }
     }
 
     struct Address: Encodable, Sendable {
@@ -98,6 +124,7 @@ struct ModelDescription: Encodable, Sendable {
     var committee: [Vote]?
     /// Absent before the first.
     var drift: Drift?
+    var driftDetection: Watching?
     /// Terms that share an input with another.
     var collisions: UInt64
     /// Of the network shown.
@@ -145,7 +172,8 @@ struct ModelDescription: Encodable, Sendable {
         balance = configuration.balance ? true : nil
         committee =
             snapshot.committee.isEmpty ? nil : snapshot.committee.map { Vote(name: $0.name, weight: $0.weight) }
-        drift = snapshot.driftAlarms > 0 ? Drift(alarms: snapshot.driftAlarms, step: snapshot.driftStep) : nil
+        drift = snapshot.newestDrift.map { Drift(alarms: snapshot.driftAlarms, newest: $0) }
+        driftDetection = Watching(configuration)
         collisions = snapshot.collisions
         optimizer = snapshot.optimizer ?? configuration.optimizer.description
         scaling = configuration.scaling

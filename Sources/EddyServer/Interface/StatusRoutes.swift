@@ -39,6 +39,9 @@ struct StatusRoutes: Sendable {
         var text = PrometheusText()
         let counts = snapshot.counts
         text.one("eddy_step", .gauge, "Samples learned since the model began.", Double(snapshot.step))
+        text.one(
+            "eddy_drift_alarms_total", .counter, "Changes found in the stream since the model began.",
+            Double(snapshot.driftAlarms))
         text.family("eddy_samples_total", .counter, "Samples since the server started, by what became of them.")
         for (name, count) in [
             ("learned", counts.learned), ("predicted", counts.predicted), ("rejected", counts.rejected),

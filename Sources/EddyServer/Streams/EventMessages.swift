@@ -4,6 +4,7 @@
 //     layers    2 a second    norms and histograms of each layer
 //     stream    1 a second    rate, latency, connections, rejections, subscribers, largest losses, confusion
 //     model    when it has changed
+//     drift    each change found in the stream, once
 //
 // What a slow page misses merges kind by kind. Made once for all pages; histograms and encoding are off the session's
 // executor, which pays for copies alone.
@@ -19,22 +20,30 @@ struct Events: Mergeable {
     var loss: LossReport?
     var layers: LayersReport?
     var stream: StreamReport?
+    var drifts: DriftSeries?
 
     mutating func merge(_ newer: Events) {
         model = newer.model ?? model
         layers = newer.layers ?? layers
         stream = newer.stream ?? stream
+        if let alarms = newer.drifts {
+            if drifts == nil { drifts = alarms } else { drifts!.merge(alarms) }
+        }
         guard let report = newer.loss else { return }
         if loss == nil { loss = report } else { loss!.merge(report) }
     }
 
     var messages: [WebMessage] {
-        [
-            model.map { WebJSON.encode(ModelMessage(model: $0)) },
-            loss.map { WebJSON.encode(LossMessage($0, unit: .nats)) },
-            layers.map { WebJSON.encode($0) },
-            stream.map { WebJSON.encode($0) },
-        ].compactMap { $0.map(WebMessage.text) }
+        let alarms = drifts?.alarms.enumerated().map { index, alarm in
+            WebJSON.encode(DriftMessage(alarm: alarm, missed: index == 0 ? drifts!.missed : 0))
+        }
+        return
+            ([
+                model.map { WebJSON.encode(ModelMessage(model: $0)) },
+                loss.map { WebJSON.encode(LossMessage($0, unit: .nats)) },
+                layers.map { WebJSON.encode($0) },
+                stream.map { WebJSON.encode($0) },
+            ].compactMap(\.self) + (alarms ?? [])).map(WebMessage.text)
     }
 }
 
@@ -48,6 +57,22 @@ private struct ModelMessage: Encodable {
         try model.encode(to: encoder)
         var container = encoder.container(keyedBy: Key.self)
         try container.encode("model", forKey: .type)
+    }
+}
+
+/// A change found in the stream.
+private struct DriftMessage: Encodable {
+    let alarm: DriftAlarm
+    /// Alarms before this one that the reader had no time for.
+    let missed: Int
+
+    private enum Key: CodingKey { case type, missed }
+
+    func encode(to encoder: any Encoder) throws {
+        try alarm.encode(to: encoder)
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode("drift", forKey: .type)
+        try container.encode(missed, forKey: .missed)
     }
 }
 
@@ -102,7 +127,8 @@ extension SharedMessages<Events> {
     ) -> SharedMessages {
         let session = side.session
         return SharedMessages(
-            on: loop, tally: tallies[tallies.count - 1], misses: { $0.loss?.window.missed ?? 0 },
+            on: loop, tally: tallies[tallies.count - 1],
+            misses: { ($0.loss?.window.missed ?? 0) + ($0.drifts?.missed ?? 0) },
             present: {
                 Events(
                     model: await side.description(), loss: await LossReport.present(session),
@@ -112,18 +138,24 @@ extension SharedMessages<Events> {
             source: {
                 let reports = LossReport.reports(session, rate: 10).makeAsyncIterator()
                 let changes = session.losses.paced(.milliseconds(500)).makeAsyncIterator()
-                return { publish in await tell(side, tallies, reports, changes, publish) }
+                let drifts = session.drifts.makeAsyncIterator()
+                return { publish in await tell(side, tallies, reports, changes, drifts, publish) }
             })
     }
 
     private static func tell(
         _ side: LearnerSide, _ tallies: [StreamTally], _ reports: LossReports.Iterator,
-        _ changes: Paced<Broadcast<LossWindow>>.Iterator, _ publish: @escaping @Sendable (Events) -> Void
+        _ changes: Paced<Broadcast<LossWindow>>.Iterator, _ drifts: Broadcast<DriftSeries>.Iterator,
+        _ publish: @escaping @Sendable (Events) -> Void
     ) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 var reports = reports
                 while let report = await reports.next() { publish(Events(loss: report)) }
+            }
+            group.addTask {
+                var drifts = drifts
+                while let series = await drifts.next() { publish(Events(drifts: series)) }
             }
             group.addTask {
                 var changes = changes

@@ -55,6 +55,8 @@ struct Committee {
         var classVote: ClassVote
         var valueVote: ValueVote
         var values = ValueScale()
+        /// The newest samples of which some are learned again: older ones were found not to hold any longer.
+        var replayLimit = Int.max
         /// The index of the network that is shown.
         var leader = 0
         let task: LearningTask
@@ -215,13 +217,6 @@ extension Committee.Others {
         let experts = racers + count
         (classVote, valueVote) = (ClassVote(experts: experts), ValueVote(experts: experts))
     }
-}
-
-// MARK: - Drift
-
-extension Committee {
-    /// Forgets what held before: old samples are learned again no more.
-    func react() { others?.reservoir.forget(keeping: others!.recent, newest: 100) }
 }
 
 // MARK: - Changes of shape

@@ -254,7 +254,7 @@ extension Committee.Others {
             guard isLabelled else { continue }
             let memory = rehearsal.memory == .recent ? recent : reservoir
             for _ in 0..<rehearsal.replays {
-                guard let place = memory.draw(&random) else { break }
+                guard let place = memory.draw(&random, newest: replayLimit) else { break }
                 let past = memory.row(place)
                 let again = run.append(order, like: past, 0, memory.weights[place])
                 scaler.scale(past, factors: run.factors, into: again)

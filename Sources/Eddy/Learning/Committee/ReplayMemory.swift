@@ -87,14 +87,17 @@ final class ReplayMemory {
     }
 
     /// A place to be learned again, or nil where there is none.
+    ///
+    /// - Parameter limit: of the newest, only so many may be drawn.
     @inline(__always)
-    func draw(_ random: inout SeededRandom) -> Int? {
+    func draw(_ random: inout SeededRandom, newest limit: Int = .max) -> Int? {
         guard count > 0 else { return nil }
         switch kind {
         case .reservoir: return random.index(below: count)
         case .recent:
             let u = random.uniform(in: 0...1)
-            let age = min(Int(u * u * Float(count)), count - 1)  // 0: the newest
+            let reach = min(count, limit)
+            let age = min(Int(u * u * Float(reach)), reach - 1)  // 0: the newest
             let newest = Int((seen - 1) % UInt64(capacity))
             return newest >= age ? newest - age : newest - age + count
         }
