@@ -15,6 +15,7 @@ from pathlib import Path
 
 from browser import Browser
 from server import Server, eventually, fixture
+from test_several_outputs import CSV as several_outputs
 
 VIEWS = ("figures", "loss", "metrics", "race", "network", "layers", "space", "stream", "model")
 
@@ -117,6 +118,24 @@ class DashboardTest(unittest.TestCase):
             page.view(**options)
             self.shoot(page, name)
             self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth - innerWidth"), 0, name)
+        self.assertEqual(page.complaints, [])
+
+    def test_several_outputs_are_shown_by_name(self):
+        server = self.serve("--label", "price,kind")
+        with socket.create_connection((server.host, server.port)) as feed:
+            feed.sendall(several_outputs.encode())
+            feed.shutdown(socket.SHUT_WR)
+            while feed.recv(4096):
+                pass
+        page = self.page(server)
+        for words in ("price: error", "kind: accuracy", "mean of 2 outputs"):
+            page.until("document.querySelector('#figures').textContent.includes('%s')" % words, words)
+        page.until("document.querySelector('#metrics').textContent.includes('of the first output, price')", "whose it is")
+        for view in VIEWS:
+            page.box("#" + view)
+            page.until("document.querySelector('#%s').innerText.length > 30" % view, "%s is shown" % view)
+        page.until("document.querySelector('#model').textContent.includes('kind (classification)')", "the outputs are told")
+        self.shoot(page, "outputs")
         self.assertEqual(page.complaints, [])
 
     def test_regression_and_a_large_network_are_shown_too(self):
