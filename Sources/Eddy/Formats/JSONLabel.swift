@@ -128,3 +128,34 @@ extension JSONLinesReader {
         }
     }
 }
+
+extension JSONLinesReader {
+    /// What one line holds beside its features, before it is known to be whole.
+    struct Row {
+        /// Columns and terms that the line names, be it as missing.
+        var features = 0
+        var label = JSONLabel()
+        var weight: Float?
+        var id: String?
+        /// Which columns came, where that cannot be seen from the row.
+        var seen: Set<Int> = []
+    }
+
+    mutating func readLabel(_ scanner: inout JSONScanner) throws(SampleError) -> Label {
+        switch scanner.peek() {
+        case UInt8(ascii: "\""):
+            let text = try scanner.string()
+            do throws(SampleError) {
+                return try text.withBytes { bytes throws(SampleError) in
+                    bytes.isEmpty ? .none : try labels.readName(bytes)
+                }
+            } catch {
+                throw scanner.error(field: "label", expected: error.expected, got: error.got)
+            }
+        case UInt8(ascii: "t"): return try scanner.literal("true", .text("true"), field: "label")
+        case UInt8(ascii: "f"): return try scanner.literal("false", .text("false"), field: "label")
+        case UInt8(ascii: "n"): return try scanner.literal("null", .none, field: "label")
+        default: return .number(try scanner.number(field: "label"))
+        }
+    }
+}

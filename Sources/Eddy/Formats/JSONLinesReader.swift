@@ -40,17 +40,6 @@ struct JSONLinesReader: Sendable {
         labelKeys = label.names?.map { Array($0.utf8) } ?? []
     }
 
-    /// What one line holds beside its features, before it is known to be whole.
-    struct Row {
-        /// Columns and terms that the line names, be it as missing.
-        var features = 0
-        var label = JSONLabel()
-        var weight: Float?
-        var id: String?
-        /// Which columns came, where that cannot be seen from the row.
-        var seen: Set<Int> = []
-    }
-
     /// The last line, where it was a label that came later than its sample.
     mutating func takeLate() -> LateLabel? {
         defer { late = nil }
@@ -282,18 +271,20 @@ struct JSONLinesReader: Sendable {
         if case .number(let place) = roles[column], column >= plain, chunk.features[base + place].isNaN,
             let first = scanner.peek(), first == UInt8(ascii: "-") || first &- UInt8(ascii: "0") < 10
         {
-            guard row.seen.isEmpty || !row.seen.contains(column) else { throw second(name, scanner) }
+            guard row.seen.isEmpty || !row.seen.contains(column) else {
+                throw scanner.error(expected: "each feature once", got: "\(name) a second time")
+            }
             chunk.features[base + place] = try scanner.number(field: name)
             return
         }
         guard column >= plain, row.seen.insert(column).inserted, !isWritten(roles[column], base, chunk) else {
-            throw second(name, scanner)
+            throw scanner.error(expected: "each feature once", got: "\(name) a second time")
         }
         if try scanner.isMissing() { return }
         switch roles[column] {
-        case .number(let place): chunk.features[base + place] = try readNumber(&scanner, name)
+        case .number(let place): chunk.features[base + place] = try scanner.feature(name)
         case .date(let place, let kind):
-            try readText(&scanner, name, expected: "a day in quotes") { cell throws(SampleError) in
+            try scanner.text(name, expected: "a day in quotes") { cell throws(SampleError) in
                 if CellValue.isMissing(cell) { return }
                 guard let date = DateTime(cell) else {
                     throw SampleError(
@@ -306,7 +297,7 @@ struct JSONLinesReader: Sendable {
             if scanner.peek() == UInt8(ascii: "\"") {
                 try readWords(&scanner, name, texts[text], &chunk.terms)
             } else {
-                chunk.features[base + place] = try readNumber(&scanner, name)
+                chunk.features[base + place] = try scanner.feature(name)
             }
         case .text(let text): try readWords(&scanner, name, texts[text], &chunk.terms)
         case .label, .furtherLabel, .identifier, .ignored: break
@@ -316,36 +307,6 @@ struct JSONLinesReader: Sendable {
     private func isWritten(_ role: ColumnPlan.Role, _ base: Int, _ chunk: SampleChunk) -> Bool {
         if case .number(let place) = role { return !chunk.features[base + place].isNaN }
         return false
-    }
-
-    private func second(_ name: String, _ scanner: JSONScanner) -> SampleError {
-        scanner.error(expected: "each feature once", got: "\(name) a second time")
-    }
-
-    /// A number, a boolean, or what stands for a missing one in quotes.
-    private func readNumber(_ scanner: inout JSONScanner, _ name: String) throws(SampleError) -> Float {
-        switch scanner.peek() {
-        case UInt8(ascii: "t"): return try scanner.literal("true", 1, field: name, expected: "number")
-        case UInt8(ascii: "f"): return try scanner.literal("false", 0, field: name, expected: "number")
-        case UInt8(ascii: "\""):
-            var ahead = scanner
-            let isMissing = try ahead.string().withBytes { CellValue.isMissing($0) }
-            guard isMissing else { throw scanner.error(field: name, expected: "number") }
-            scanner = ahead
-            return .nan
-        default: return try scanner.number(field: name)
-        }
-    }
-
-    private func readText(
-        _ scanner: inout JSONScanner, _ name: String, expected: String,
-        _ body: (UnsafeBufferPointer<UInt8>) throws(SampleError) -> Void
-    ) throws(SampleError) {
-        guard scanner.peek() == UInt8(ascii: "\"") else { throw scanner.error(field: name, expected: expected) }
-        let text = try scanner.string()
-        do throws(SampleError) { try text.withBytes(body) } catch {
-            throw scanner.error(field: name, expected: error.expected, got: error.got)
-        }
     }
 
     /// The terms of a value in a column of text: of a string's words, or of a number or boolean as it is written.
@@ -385,7 +346,7 @@ struct JSONLinesReader: Sendable {
             hash.add(UInt8(ascii: "="))
             try readWords(&scanner, name, TermPrefix(name + "=", hash: hash), &terms)
         default:
-            let value = try readNumber(&scanner, SampleError.excerpt(key))
+            let value = try scanner.feature(SampleError.excerpt(key))
             writer.add(.none, key, value, to: &terms)
         }
         row.features += 1
@@ -432,23 +393,5 @@ struct JSONLinesReader: Sendable {
             return false
         }
         return true
-    }
-
-    mutating func readLabel(_ scanner: inout JSONScanner) throws(SampleError) -> Label {
-        switch scanner.peek() {
-        case UInt8(ascii: "\""):
-            let text = try scanner.string()
-            do throws(SampleError) {
-                return try text.withBytes { bytes throws(SampleError) in
-                    bytes.isEmpty ? .none : try labels.readName(bytes)
-                }
-            } catch {
-                throw scanner.error(field: "label", expected: error.expected, got: error.got)
-            }
-        case UInt8(ascii: "t"): return try scanner.literal("true", .text("true"), field: "label")
-        case UInt8(ascii: "f"): return try scanner.literal("false", .text("false"), field: "label")
-        case UInt8(ascii: "n"): return try scanner.literal("null", .none, field: "label")
-        default: return .number(try scanner.number(field: "label"))
-        }
     }
 }

@@ -35,8 +35,8 @@ struct FeatureScaler: Sendable, Codable {
     /// What has been written over in `terms` since the mark; nil where nothing was marked.
     private var overwritten: [(index: Int, term: Term)]?
 
-    /// The first samples, where they are looked at again. Shape: (samples, centred).
-    private var early: [Float] = []
+    /// The first samples, where they are looked at again.
+    private var early = FirstSamples()
 
     private struct Term: Sendable {
         var count = 0.0
@@ -50,7 +50,7 @@ struct FeatureScaler: Sendable, Codable {
         var count: Double
         var moments: Moments
         var absences: [Double] = []
-        var early: [Float] = []
+        var early = FirstSamples()
     }
 
     /// The largest scaled feature, in deviations: one wild value must not throw the weights.
@@ -59,8 +59,6 @@ struct FeatureScaler: Sendable, Codable {
     /// The most deviations by which a value moves the moments, once there are enough to know them.
     private static let winsor = 5.0
     private static let winsorFrom = 20.0
-    /// Of the first values, those so many deviations from their median are gross errors.
-    private static let gross = 20.0
 
     private var bound: Float { isRobust ? FeatureScaler.robustBound : FeatureScaler.bound }
 
@@ -83,7 +81,7 @@ struct FeatureScaler: Sendable, Codable {
         if isSparse {
             terms += repeatElement(Term(), count: wider - inputs)
         } else {
-            reshapeEarly(to: wider)
+            early.reshape(from: centred, to: wider)
             take(moments, centred: wider)
             if !absences.isEmpty { absences += repeatElement(0, count: wider - inputs) }
         }
@@ -107,7 +105,7 @@ struct FeatureScaler: Sendable, Codable {
             // As many as there would be of 1s: exact for words and categories.
             return Term(count: min(max(count * moments.means[j], squares > 0 ? 1 : 0), count), squares: squares)
         }
-        reshapeEarly(to: columns)
+        early.reshape(from: centred, to: columns)
         take(moments, centred: columns)
         if !absences.isEmpty { absences.removeLast(absences.count - columns) }
         isSparse = true
@@ -162,44 +160,14 @@ struct FeatureScaler: Sendable, Codable {
         if isRobust, count <= FeatureScaler.winsorFrom { keepEarly(x) }
     }
 
-    // MARK: The first samples
-
     private mutating func keepEarly(_ x: UnsafePointer<Float>) {
-        early += UnsafeBufferPointer(start: x, count: centred)
+        early.append(x, centred)
         guard count == FeatureScaler.winsorFrom else { return }
-        for j in 0..<centred { judgeEarly(j) }
-        early = []
-    }
-
-    /// One wild value among the first would hide a feature for as long as it takes thousands of others to outweigh it: it
-    /// counts as one at the edge of what is usual. The median's deviation tells what is (Hampel 1974), unless most values
-    /// are one, as of rare categories.
-    private mutating func judgeEarly(_ j: Int) {
-        let values = stride(from: j, to: early.count, by: centred).map { Double(early[$0]) }.filter(\.isFinite)
-        func median(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.sorted()[values.count / 2] }
-        let middle = median(values)
-        let deviation = 1.4826 * median(values.map { abs($0 - middle) })
-        guard deviation > 0, values.contains(where: { abs($0 - middle) > FeatureScaler.gross * deviation }) else {
-            return
+        for j in 0..<centred {
+            guard let judged = early.judged(j, of: centred, limit: FeatureScaler.winsor) else { continue }
+            (moments.means[j], moments.squares[j]) = judged
         }
-        let limit = FeatureScaler.winsor * deviation
-        var mean = 0.0
-        var squares = 0.0
-        for (n, value) in values.enumerated() {
-            let value = min(max(value, middle - limit), middle + limit)
-            let distance = value - mean
-            mean += distance / Double(n + 1)
-            squares += distance * (value - mean)
-        }
-        (moments.means[j], moments.squares[j]) = (mean, squares)
-    }
-
-    /// Makes rows of another width of them, whose further values were 0 so far.
-    private mutating func reshapeEarly(to width: Int) {
-        guard !early.isEmpty else { return }
-        early = stride(from: 0, to: early.count, by: centred).flatMap { row in
-            (0..<width).map { $0 < centred ? early[row + $0] : 0 }
-        }
+        early = FirstSamples()
     }
 
     /// Learns a sample's features, in either form.
@@ -352,14 +320,14 @@ struct FeatureScaler: Sendable, Codable {
         self.init(inputs: means.count, isRobust: try values.decodeIfPresent(Bool.self, forKey: .isRobust) ?? false)
         count = try values.decode(Double.self, forKey: .count)
         absences = try values.decodeIfPresent([Double].self, forKey: .absences) ?? []
-        early = try values.decodeIfPresent([Float].self, forKey: .early) ?? []
+        early = FirstSamples(try values.decodeIfPresent([Float].self, forKey: .early) ?? [])
         let counts = try values.decodeIfPresent([Double].self, forKey: .termCounts)
         let termSquares = try values.decodeIfPresent([Double].self, forKey: .termSquares)
         inputs = try values.decodeIfPresent(Int.self, forKey: .inputs) ?? centred
         isSparse = counts != nil
         let known = counts?.count ?? 0
         guard squares.count == centred, absences.isEmpty || absences.count == centred, termSquares?.count ?? 0 == known,
-            early.count <= 20 * centred, centred == 0 || early.count % centred == 0,
+            early.isSound(centred, at: count),
             (centred...1 << 25).contains(inputs),
             isSparse ? known <= inputs - centred : inputs == centred
         else {
@@ -377,7 +345,7 @@ struct FeatureScaler: Sendable, Codable {
         try values.encode(means, forKey: .means)
         try values.encode(squares, forKey: .squares)
         try values.encode(isRobust, forKey: .isRobust)
-        if !early.isEmpty { try values.encode(early, forKey: .early) }
+        if !early.values.isEmpty { try values.encode(early.values, forKey: .early) }
         if !absences.isEmpty { try values.encode(absences, forKey: .absences) }
         guard isSparse else { return }
         let known = terms.prefix((terms.lastIndex { $0.count > 0 } ?? -1) + 1)

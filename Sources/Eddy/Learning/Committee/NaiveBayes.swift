@@ -60,6 +60,11 @@ struct NaiveBayes: Sendable, Codable {
                 highest = max(highest, p[k])
             }
         }
+        NaiveBayes.normalise(p, classes, highest: highest)
+    }
+
+    /// Probabilities from their logarithms up to a constant.
+    static func normalise(_ p: UnsafeMutablePointer<Float>, _ classes: Int, highest: Float) {
         var sum: Float = 0
         for k in 0..<classes {
             p[k] = Elementary.exp(p[k] - highest)

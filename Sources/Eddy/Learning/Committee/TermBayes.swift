@@ -88,12 +88,7 @@ struct TermBayes: Sendable {
                 + TermBayes.exponent * (p[k] + present * unseen)
             highest = max(highest, p[k])
         }
-        var sum: Float = 0
-        for k in 0..<classes {
-            p[k] = Elementary.exp(p[k] - highest)
-            sum += p[k]
-        }
-        for k in 0..<classes { p[k] /= sum }
+        NaiveBayes.normalise(p, classes, highest: highest)
     }
 
     /// Counts a sample.
