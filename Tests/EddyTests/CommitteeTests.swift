@@ -79,25 +79,7 @@ extension [Float] {
     @Test(arguments: [false, true])
     func anySplitIntoChunks_givesTheSameBits(isRegression: Bool) throws {
         let stream = try motley(count: 700, seed: 5, isRegression: isRegression)
-        let whole = try Learner()
-        let expected = whole.learn(stream)
-        #expect(expected.rejections.isEmpty)
-        var random = TestRandom(seed: 8)
-        for longest in [1, 7, 300] {
-            let parts = try Learner()
-            var (losses, predictions): ([UInt32], [UInt32]) = ([], [])
-            var first = 0
-            while first < stream.count {
-                let last = min(stream.count, first + .random(in: 1...longest, using: &random))
-                let steps = parts.learn(stream[first..<last])
-                losses += steps.losses.map(\.bitPattern)
-                predictions += steps.predictions.map(\.bitPattern)
-                first = last
-            }
-            #expect(losses == expected.losses.map(\.bitPattern), "chunks of at most \(longest)")
-            #expect(predictions == expected.predictions.map(\.bitPattern))
-            #expect(try state(parts) == state(whole))
-        }
+        try expectAnyChunks(of: stream, longest: [1, 7, 300], seed: 8) { try Learner() }
     }
 
     @Test func anotherSeed_givesOthers() throws {

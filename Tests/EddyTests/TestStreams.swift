@@ -155,3 +155,30 @@ struct TestRandom: RandomNumberGenerator {
 
     mutating func oneIn(_ n: Int) -> Bool { Int.random(in: 0..<n, using: &self) == 0 }
 }
+
+/// Expects that a stream leaves the same predictions, losses and learner, cut at random into chunks of at most so many.
+func expectAnyChunks(
+    of stream: SampleChunk, longest: [Int], seed: UInt64, _ make: () throws -> Learner,
+    sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+    let whole = try make()
+    let expected = whole.learn(stream)
+    #expect(expected.rejections.isEmpty, sourceLocation: sourceLocation)
+    var random = TestRandom(seed: seed)
+    for longest in longest {
+        let parts = try make()
+        var (losses, predictions): ([UInt32], [UInt32]) = ([], [])
+        var first = 0
+        while first < stream.count {
+            let last = min(stream.count, first + .random(in: 1...longest, using: &random))
+            let steps = parts.learn(stream[first..<last])
+            losses += steps.losses.map(\.bitPattern)
+            predictions += steps.predictions.map(\.bitPattern)
+            first = last
+        }
+        #expect(
+            losses == expected.losses.map(\.bitPattern), "chunks of at most \(longest)", sourceLocation: sourceLocation)
+        #expect(predictions == expected.predictions.map(\.bitPattern), sourceLocation: sourceLocation)
+        #expect(try state(parts) == state(whole), sourceLocation: sourceLocation)
+    }
+}

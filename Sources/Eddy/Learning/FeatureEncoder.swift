@@ -46,6 +46,9 @@ struct FeatureEncoder: Sendable, Codable {
         var slots: [Int32] = []
     }
 
+    /// Names that questions told, of terms that have no input yet: a decoder tells each once. Not in the model file, as no
+    /// question is.
+    private var heard: [UInt64: String] = [:]
     /// Keys that were given inputs since the mark.
     private var news: [UInt64] = []
     /// A sample's terms by place: place · 2³² + turn.
@@ -238,10 +241,17 @@ struct FeatureEncoder: Sendable, Codable {
             expected.slots.removeAll(keepingCapacity: true)
             for key in expected.keys { expected.slots.append(slots[key]) }
         }
-        guard isLabelled else { return }
+        guard isLabelled else {
+            for n in expected.slots.indices where expected.slots[n] < 0 { hear(expected.keys[n], chunk.terms.names) }
+            return
+        }
         for n in expected.slots.indices where expected.slots[n] < 0 {
             expected.slots[n] = add(expected.keys[n], chunk.terms.names, room: room)
         }
+    }
+
+    private mutating func hear(_ key: UInt64, _ names: [UInt64: String]) {
+        if heard.count < 1 << 16, let name = names[key] { heard[key] = name }
     }
 
     /// Gives a term its input.
@@ -252,7 +262,7 @@ struct FeatureEncoder: Sendable, Codable {
         if self.names.count < limit {
             guard width < room else { return -1 }
             slot = Int32(width)
-            self.names.append(names[key] ?? "term \(String(key, radix: 16))")
+            self.names.append(names[key] ?? heard.removeValue(forKey: key) ?? "term \(String(key, radix: 16))")
             width += 1
         } else {
             guard limit > 0 else { return -1 }
@@ -280,6 +290,7 @@ struct FeatureEncoder: Sendable, Codable {
 
     /// Goes back to the last mark.
     mutating func rollBack(to mark: Mark) {
+        for key in news where Int(slots[key]) >= mark.width { heard[key] = names[Int(slots[key]) - columns] }
         slots.remove(news)
         news = []
         expected = TermList()
