@@ -134,7 +134,7 @@ struct Explain: ParsableCommand {
     private func printForward(_ explanation: Explanation) {
         print("inputs                    given        as the network sees it")
         let sample = explanation.sample
-        for (j, name) in explanation.inputs.enumerated() {
+        for (j, name) in explanation.inputs.prefix(sample.features.count).enumerated() {
             let given = short(Double(sample.features[j]))
             print("  \(column(name, 20)) \(column(given, 14)) \(short(Double(sample.scaled[j])))")
         }

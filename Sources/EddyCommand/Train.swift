@@ -95,7 +95,12 @@ struct Train: ParsableCommand {
     static func learner(
         _ load: String?, _ learning: LearningOptions
     ) throws -> (MultiOutputLearner, Schema?, LateSamples) {
-        guard let load else { return (try MultiOutputLearner(learning.configuration()), nil, LateSamples()) }
+        guard let load else {
+            return (
+                try MultiOutputLearner(learning.configuration()), nil,
+                LateSamples(limits: LateLabelLimits(seconds: .infinity))
+            )
+        }
         guard learning.isEmpty else {
             throw ValidationError("--load brings the model's own settings: leave the other learning options out")
         }

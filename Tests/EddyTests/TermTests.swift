@@ -147,6 +147,76 @@ private func learner(_ profile: Profile) throws -> Learner {
         #expect(try state(calm) == state(learner))
     }
 
+    /// Memories of wide rows hold fewer samples than those of lists, and some lists are too long for either.
+    @Test(arguments: [(900, 1, 1200), (950, 115, 260)])
+    func aLoadedModelOfManyColumns_goesOnToTheBit(columns: Int, words: Int, count: Int) throws {
+        var random = TestRandom(seed: 70)
+        var stream = SampleChunk(inputs: columns)
+        for i in 0..<count {
+            let x = (0..<columns).map { _ in Float.random(in: -1...1, using: &random) }
+            let terms = (0..<words).map { _ in Term("w\(Int.random(in: 0..<(i < 5 ? 3 : 400), using: &random))") }
+            try stream.append(Sample(x, label: .text(x[0] > 0 ? "a" : "b"), terms: terms))
+        }
+        let whole = try Learner()
+        _ = whole.learn(stream)
+        #expect(whole.encoder!.isSparse)
+        let first = try Learner()
+        _ = first.learn(stream[0..<count - 20])
+        let second = try ModelFile.decode(try ModelFile.encode(first, schema: nil)).0
+        _ = second.learn(stream[count - 20..<count])
+        #expect(try state(second) == state(whole))
+        _ = whole.frozen()!.thawed()
+    }
+
+    @Test func aTermWhoseSquaresVanish_isFinite() throws {
+        var stream = try motley(count: 300, seed: 71, words: 600)
+        let learner = try Learner()
+        _ = learner.learn(stream)
+        #expect(learner.encoder!.isSparse)
+        stream = SampleChunk(inputs: 3)
+        for i in 0..<40 {
+            // Both ways to the same input, which is then 0.
+            let tiny = Float(bitPattern: 71_362)  // 1e-40
+            let terms = [Term("tiny", tiny)] + (i % 2 == 0 ? [Term("tiny", -tiny)] : [])
+            try stream.append(Sample([0, 0, Float(i % 3)], label: "up", terms: terms))
+        }
+        let steps = learner.learn(stream)
+        #expect(steps.losses.allSatisfy { $0.isFinite })
+        let memory = learner.head!.committee.others!.recent
+        for place in memory.order {
+            let row = memory.row(place)
+            #expect((3..<row.count).allSatisfy { row.values[$0].isFinite })
+        }
+        #expect(learner.scaler!.scaled(Array(repeating: 0, count: learner.network!.inputs)).allSatisfy { $0.isFinite })
+        #expect(learner.head!.committee.racers.allSatisfy { $0.network.step >= learner.step }, "none began anew")
+    }
+
+    @Test func classesBesideManyTerms_areBounded() throws {
+        let learner = try Learner()
+        _ = learner.learn(try motley(count: 300, seed: 72, words: 600))
+        let committee = learner.head!.committee
+        #expect(!committee.isBeyondMemory(inputs: 100_000) && committee.isBeyondMemory(inputs: 100_000, outputs: 300))
+    }
+
+    /// Figures of which each could be, but not together.
+    @Test(arguments: [
+        (#""isSparse":true"#, #""isSparse":null"#), (#""columns":3"#, #""columns":2"#),
+        (#""columns":3"#, #""columns":4"#),
+    ])
+    func aModelOfTermsThatCannotBe_isRefused(what: String, by other: String) throws {
+        let learner = try Learner()
+        _ = learner.learn(try motley(count: 300, seed: 73, words: 600))
+        let bytes = try ModelFile.encode(learner, schema: nil)
+        let places = bytes.indices.filter { bytes[$0...].starts(with: what.utf8) }
+        #expect(!places.isEmpty)
+        for place in places {
+            var damaged = Array(bytes.dropLast(8))
+            damaged.replaceSubrange(place..<place + other.utf8.count, with: other.utf8)
+            withUnsafeBytes(of: ModelFile.checksum(damaged[...]).littleEndian) { damaged.append(contentsOf: $0) }
+            #expect(throws: ModelFileError.self) { try ModelFile.decode(damaged) }
+        }
+    }
+
     // MARK: Room
 
     @Test(arguments: [Profile.best, .fast])

@@ -188,6 +188,10 @@ enum ModelFile {
                 header.metrics.learned < 1 << 62, let encoder = header.encoder,
                 encoder.isSound(inputs: saved.inputs)
             else { throw ModelFileError(description: "its features do not fit its layers") }
+            let (isSparse, columns) = (encoder.isSparse, encoder.columns)
+            guard header.scaler.map({ $0.isSparse == isSparse && (!isSparse || $0.centred == columns) }) ?? true,
+                header.configuration.profile == .fast || saved.others?.columns == (isSparse ? columns : nil)
+            else { throw ModelFileError(description: "its columns do not fit its terms") }
             head = Head(
                 task: record.task, classes: record.classes,
                 committee: try Committee(
@@ -218,7 +222,7 @@ enum ModelFile {
 
     private static func append(_ floats: [Float], to bytes: inout [UInt8]) {
         append(UInt64(floats.count), to: &bytes)
-        for float in floats { append(float.bitPattern, to: &bytes) }
+        floats.map(\.bitPattern.littleEndian).withUnsafeBytes { bytes.append(contentsOf: $0) }
     }
 
     struct Reader {
@@ -237,7 +241,13 @@ enum ModelFile {
         mutating func floats() throws -> [Float] {
             let count: UInt64 = try integer()
             guard count <= UInt64(bytes.count / 4) else { throw ModelFileError(description: "it is cut short") }
-            return try (0..<count).map { _ in Float(bitPattern: try integer()) }
+            return try take(4 * Int(count)).withUnsafeBytes { bytes in
+                (0..<Int(count)).map { index in
+                    Float(
+                        bitPattern: UInt32(
+                            littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)))
+                }
+            }
         }
     }
 }

@@ -30,14 +30,14 @@ public enum LabelColumn: Sendable, Hashable, Codable {
 }
 
 extension LabelColumn {
-    /// A name or a position as people write it; several with commas between.
+    /// A name or a position as people write it; several with commas between, as the cells of a CSV line.
     ///
     ///     LabelColumn(parsing: "price,size")  // .several([.name("price"), .name("size")])
     ///
     /// - Throws: ``SampleError`` for position 0, a name that is missing or comes twice, or too many.
     public init(parsing text: String) throws(SampleError) {
-        let words = text.split(separator: ",", omittingEmptySubsequences: false).map { word in
-            String(word.trimmingPrefix { $0 == " " }.reversed().trimmingPrefix { $0 == " " }.reversed())
+        let words = try Array(text.utf8).withUnsafeBufferPointer { bytes throws(SampleError) in
+            try TextCells.split(bytes, line: 0).map { $0.text ?? "" }
         }
         func column(_ word: String) throws(SampleError) -> LabelColumn {
             guard let position = Int(word) else { return .name(word) }
@@ -48,8 +48,8 @@ extension LabelColumn {
             }
             return .position(position)
         }
-        if words.count == 1 {
-            self = try column(text)
+        if words.count <= 1 {
+            self = try column(words.first ?? "")
             return
         }
         guard words.count <= SampleChunk.outputLimit, Set(words).count == words.count, !words.contains("") else {

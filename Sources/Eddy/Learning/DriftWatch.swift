@@ -217,7 +217,7 @@ extension DriftWatch: Codable {
             performance.allSatisfy({ $0.kind == expected.detector }),
             columns.allSatisfy({ $0.kind == expected.detector && $0.subject == .feature })
         else { return false }
-        return (columns.isEmpty || (watchesFeatures && columns.count == count))
+        return alarms < 1 << 62 && (columns.isEmpty || (watchesFeatures && columns.count == count))
             && (reactedAt.map { $0 <= step && $0 % DriftWatch.period == 0 } ?? true)
     }
 }

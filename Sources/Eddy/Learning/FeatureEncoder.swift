@@ -67,7 +67,9 @@ struct FeatureEncoder: Sendable, Codable {
         let places = try values.decode([Int32].self, forKey: .places)
         isSparse = try values.decodeIfPresent(Bool.self, forKey: .isSparse) ?? false
         limit = try values.decodeIfPresent(Int.self, forKey: .limit) ?? FeatureEncoder.limit
-        guard (0...1 << 24).contains(columns), (0...FeatureEncoder.limit).contains(limit), names.count <= limit else {
+        guard (0...1 << 24).contains(columns), (0...FeatureEncoder.limit).contains(limit), names.count <= limit,
+            collisions < 1 << 62
+        else {
             throw DecodingError.dataCorruptedError(forKey: .columns, in: values, debugDescription: "too many inputs")
         }
         guard keys.count == places.count, Set(keys).count == keys.count else {

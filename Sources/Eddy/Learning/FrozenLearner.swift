@@ -33,12 +33,13 @@ public struct FrozenLearner: Sendable {
     let targets: RunningMoments
     let encoder: FeatureEncoder
     let scaler: FeatureScaler?
-    let record: CommitteeRecord
+    /// nil of a copy that gives no answers.
+    let record: CommitteeRecord?
     /// What each expert's word weighs in a committee's answer, by name; empty where one network answers.
     public let votes: [(name: String, weight: Float)]
     let configuration: Configuration
 
-    init?(_ learner: Learner, schema: Schema?) {
+    init?(_ learner: Learner, schema: Schema?, answers: Bool) {
         guard let head = learner.head else { return nil }
         step = learner.step
         task = head.task
@@ -56,7 +57,7 @@ public struct FrozenLearner: Sendable {
         targets = head.targets
         self.encoder = encoder
         scaler = learner.scaler
-        record = head.committee.record
+        record = answers ? head.committee.record : nil
         votes = head.committee.votes
         configuration = learner.configuration
     }
@@ -101,7 +102,7 @@ public struct FrozenLearner: Sendable {
             learner.restore(
                 head: Head(
                     task: task, classes: table,
-                    committee: try Committee(record, task: task, classes: classes.count, configuration),
+                    committee: try Committee(record!, task: task, classes: classes.count, configuration),
                     targets: targets), encoder: encoder, scaler: scaler, metrics: Metrics(continuing: step))
             return learner
         } catch {
@@ -160,8 +161,16 @@ public struct FrozenLearner: Sendable {
 extension Learner {
     /// A copy to ask questions of, wherever that suits; nil before the first sample.
     ///
-    /// - Parameter schema: for the names of the inputs.
-    public func frozen(schema: Schema? = nil) -> FrozenLearner? { FrozenLearner(self, schema: schema) }
+    /// - Parameters:
+    ///   - schema: for the names of the inputs.
+    ///   - answers: whether it is to predict and explain; else it has weights and norms of the network shown alone, which
+    ///     costs a fraction.
+    public func frozen(schema: Schema? = nil, answers: Bool = true) -> FrozenLearner? {
+        FrozenLearner(self, schema: schema, answers: answers)
+    }
+
+    /// Numbers that a copy for answers takes.
+    package var size: Int { head?.committee.size ?? 0 }
 }
 
 /// A question that cannot be answered: what was expected, and what came.

@@ -166,6 +166,13 @@ public final class Learner {
             }
             switch head.meaning(of: label, configuration: configuration) {
             case .newClass(let name):
+                let outputs = head.classes.names.count + 2
+                if encoder?.isSparse == true,
+                    head.committee.isBeyondMemory(inputs: head.network.inputs, outputs: outputs)
+                {
+                    throw ArchitectureError(
+                        "class \(name): beside \(head.network.inputs) inputs there is memory for no more classes")
+                }
                 try head.addClass(name, configuration: configuration)
                 discoveries.append("class \(head.classes.names.count) found: \(name), at sample \(step + 1)")
             case .regression:

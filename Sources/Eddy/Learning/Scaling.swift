@@ -27,7 +27,7 @@ struct FeatureScaler: Sendable, Codable {
     private var absences: [Double] = []
     /// Inputs that are centred, the first ones: all, unless samples are lists.
     private(set) var centred: Int
-    private var isSparse = false
+    private(set) var isSparse = false
     /// Of each input that is not centred: samples that had it, and the sum of squares. Shape: (inputs − centred).
     private var terms: [Term] = []
     private var moments: Moments
@@ -43,7 +43,7 @@ struct FeatureScaler: Sendable, Codable {
         var squares = 0.0
 
         /// One over the root of the mean square.
-        var factor: Float { squares > 0 ? Float((count / squares).squareRoot()) : 1 }
+        var factor: Float { squares > 0 ? Float.clamped((count / squares).squareRoot()) : 1 }
     }
 
     private struct Mark: Sendable {
@@ -102,8 +102,9 @@ struct FeatureScaler: Sendable, Codable {
         terms = (columns..<inputs).map { j in
             guard count > 0 else { return Term() }
             let squares = moments.squares[j] + count * moments.means[j] * moments.means[j]
-            // As many as there would be of 1s: exact for words and categories.
-            return Term(count: min(max(count * moments.means[j], squares > 0 ? 1 : 0), count), squares: squares)
+            // As many as there would be of one value: exact for words and categories.
+            let sum = count * moments.means[j]
+            return Term(count: squares > 0 ? min(sum * sum / squares, count) : 0, squares: squares)
         }
         early.reshape(from: centred, to: columns)
         take(moments, centred: columns)

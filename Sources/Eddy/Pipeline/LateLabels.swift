@@ -49,6 +49,12 @@ public struct LateLabelCounts: Sendable, Hashable, Codable {
 
     public init() {}
 
+    /// Whether counts read from a file can be such, and go on.
+    var isSound: Bool {
+        [held, joined, expired, evicted, replaced, unmatched, compared].allSatisfy { $0 < 1 << 62 }
+            && firstErrors.isFinite
+    }
+
     /// The mean error of the predictions made when the samples came; nil where there are none.
     public var firstError: Double? { compared > 0 ? firstErrors / Double(compared) : nil }
 }
@@ -75,8 +81,9 @@ public struct LateLabelLimits: Sendable, Hashable, Codable {
 
     /// The longest wait, in words.
     fileprivate var wait: String {
+        if seconds == .infinity, age == nil { return "" }
         let time = seconds == seconds.rounded() && seconds < 1e9 ? "\(Int(seconds)) s" : "\(seconds) s"
-        return age.map { "\(time) or \($0) samples" } ?? time
+        return " (for at most " + (age.map { "\(time) or \($0) samples" } ?? time) + ")"
     }
 }
 
@@ -185,7 +192,7 @@ public struct LateLabels<Features: Sendable>: Sendable {
             counts.unmatched += 1
             throw SampleError(
                 line: line, field: "id",
-                expected: "the id of a sample that waits for its label (for at most \(limits.wait))", got: id)
+                expected: "the id of a sample that waits for its label\(limits.wait)", got: id)
         }
         counts.joined += 1
         let place = remove(index)
@@ -298,8 +305,15 @@ extension LateLabels: Codable where Features: Codable {
     /// - Throws: `DecodingError` where more waits than may, or the same twice, or in another order.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        self.init(limits: try container.decode(LateLabelLimits.self, forKey: .limits))
-        counts = try container.decode(LateLabelCounts.self, forKey: .counts)
+        let limits = try container.decode(LateLabelLimits.self, forKey: .limits)
+        let counts = try container.decode(LateLabelCounts.self, forKey: .counts)
+        guard (0...Int(Int32.max)).contains(limits.samples), limits.bytes >= 0, limits.seconds >= 0, counts.isSound
+        else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .limits, in: container, debugDescription: "limits or counts that cannot be")
+        }
+        self.init(limits: limits)
+        self.counts = counts
         var last = StreamTime()
         for record in try container.decode([Record].self, forKey: .waiting) {
             guard table[record.id] == nil, record.bytes >= 0, record.bytes <= limits.bytes - bytes,

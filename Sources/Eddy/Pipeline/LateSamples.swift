@@ -135,6 +135,10 @@ extension LateSamples: Codable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         table = try container.decode(LateLabels<WaitingSample>.self, forKey: .table)
         samples = try container.decode(UInt64.self, forKey: .samples)
+        guard samples < 1 << 62 else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .samples, in: container, debugDescription: "more samples than can be")
+        }
     }
 
     /// Between two chunks: what was joined last has been settled.

@@ -265,10 +265,14 @@ public actor LearningSession {
 
     /// A copy of the learner to ask questions of, wherever that suits; nil before the first sample.
     ///
-    /// - Parameter output: which, of several outputs; nil where there is none of the name.
-    public func frozen(output: String? = nil) -> FrozenLearner? {
-        guard let output else { return learner.frozen(schema: schema.current) }
-        return learners.names.firstIndex(of: output).flatMap { learners.outputs[$0].frozen(schema: schema.current) }
+    /// - Parameters:
+    ///   - output: which, of several outputs; nil where there is none of the name.
+    ///   - answers: whether it is to predict and explain (see ``Learner/frozen(schema:answers:)``).
+    public func frozen(output: String? = nil, answers: Bool = true) -> FrozenLearner? {
+        guard let output else { return learner.frozen(schema: schema.current, answers: answers) }
+        return learners.names.firstIndex(of: output).flatMap {
+            learners.outputs[$0].frozen(schema: schema.current, answers: answers)
+        }
     }
 
     /// What the outputs are called; empty for one.

@@ -39,20 +39,21 @@ struct WaitingSample: Sendable, Codable {
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(features.map(\.bitPattern), forKey: .features)  // NaN is a feature that is missing
+        try container.encode(features.map(\.bitPattern).bytes, forKey: .features)  // NaN is a feature that is missing
         if weight != 1 { try container.encode(weight, forKey: .weight) }
         guard !keys.isEmpty else { return }
-        try container.encode(keys, forKey: .keys)
-        try container.encode(values, forKey: .values)
+        try container.encode(keys.bytes, forKey: .keys)
+        try container.encode(values.map(\.bitPattern).bytes, forKey: .values)
         try container.encode(keys.map { names[$0] }, forKey: .names)
     }
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        features = try container.decode([UInt32].self, forKey: .features).map { Float(bitPattern: $0) }
+        let bytes: (CodingKeys) throws -> Data = { try container.decodeIfPresent(Data.self, forKey: $0) ?? Data() }
+        features = [UInt32](bytes: try bytes(.features)).map { Float(bitPattern: $0) }
         weight = try container.decodeIfPresent(Float.self, forKey: .weight) ?? 1
-        keys = try container.decodeIfPresent([UInt64].self, forKey: .keys) ?? []
-        values = try container.decodeIfPresent([Float].self, forKey: .values) ?? []
+        keys = [UInt64](bytes: try bytes(.keys))
+        values = [UInt32](bytes: try bytes(.values)).map { Float(bitPattern: $0) }
         let names = try container.decodeIfPresent([String?].self, forKey: .names) ?? []
         guard values.count == keys.count, names.count == keys.count, weight >= 0, weight.isFinite,
             features.allSatisfy({ $0.isFinite || $0.isNaN }), values.allSatisfy({ $0.isFinite && $0 != 0 })
@@ -62,5 +63,21 @@ struct WaitingSample: Sendable, Codable {
         }
         self.names = [:]
         for (key, name) in zip(keys, names) { self.names[key] = name }
+    }
+}
+
+extension Array where Element: FixedWidthInteger {
+    /// Little-endian, one behind the other.
+    fileprivate var bytes: Data { map(\.littleEndian).withUnsafeBytes { Data($0) } }
+
+    /// What stands in whole numbers of bytes.
+    fileprivate init(bytes: Data) {
+        self = [UInt8](bytes).withUnsafeBytes { memory in
+            (0..<memory.count / MemoryLayout<Element>.size).map { index in
+                Element(
+                    littleEndian: memory.loadUnaligned(
+                        fromByteOffset: index * MemoryLayout<Element>.size, as: Element.self))
+            }
+        }
     }
 }

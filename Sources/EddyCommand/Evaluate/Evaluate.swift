@@ -64,7 +64,7 @@ struct Evaluate: ParsableCommand {
         var complaints = Complaints()
         var bar = ProgressBar(files: files, epochs: 1, isQuiet: false)
         let claim = SchemaClaim()
-        var late = LateSamples()
+        var late = LateSamples(limits: LateLabelLimits(seconds: .infinity))
         // Decoded once and learned by all in turn, so that standard input will do, and all see the same machine.
         func learn(_ chunk: DecodedChunk) {
             var chunk = chunk

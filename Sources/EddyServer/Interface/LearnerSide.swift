@@ -14,6 +14,8 @@ struct LearnerSide: Sendable {
     let feedAddress: ModelDescription.Address
     let activity: FeedActivity
     let started = Date().timeIntervalSince1970
+    /// The most numbers that are copied for a question: 40 MB.
+    private static let sizeLimit = 10_000_000
 
     /// What was found out, with the hash of the weights and every figure, which take some work.
     func wholeDescription() async -> ModelDescription {
@@ -48,7 +50,10 @@ struct LearnerSide: Sendable {
     }
 
     func layers() async -> LayersReport? {
-        guard let learner = await session.frozen() else { return nil }
+        // Of a large one weights and norms alone are told, and copied.
+        let isSmall = await session.withLearner { $0.size } <= LearnerSide.sizeLimit / 10
+        guard let learner = await session.frozen(answers: isSmall) else { return nil }
+        guard isSmall else { return await aside { LayersReport(learner, sample: nil) } }
         let newest = await session.withObservations { $0.recent.count > 0 ? $0.recent.sample(age: 0) : nil } ?? nil
         return await aside { LayersReport(learner, sample: newest) }
     }
@@ -72,6 +77,13 @@ struct LearnerSide: Sendable {
                 let expected = names.isEmpty ? "none, as there is one output" : names.joined(separator: ", ")
                 throw WebError(.badRequest, "output=\(output.prefix(40)): expected \(expected)")
             }
+        }
+        // Refused before it is copied: many such questions at once would take the memory, and the learner's time.
+        let size = await session.withLearner { $0.size }
+        guard size <= LearnerSide.sizeLimit else {
+            throw WebError(
+                .badRequest, "the model keeps \(size) numbers: expected at most \(LearnerSide.sizeLimit) for a question"
+            )
         }
         guard let learner = await session.frozen(output: output), learner.step > 0 else {
             throw WebError(.conflict, "nothing has been learned yet: send labelled samples first")

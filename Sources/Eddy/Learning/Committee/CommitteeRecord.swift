@@ -116,8 +116,8 @@ extension Committee.Others {
         }
         let squares = [saved.leastSquares].compactMap { $0 } + saved.levels
         guard racers.contains(saved.leader),
-            reservoir.restore(blocks[0], seen: saved.reservoirSeen, inputs: inputs, where: isTarget),
-            recent.restore(blocks[1], seen: saved.recentSeen, inputs: inputs, where: isTarget),
+            reservoir.restore(blocks[0], seen: saved.reservoirSeen, columns: columns, inputs: inputs, where: isTarget),
+            recent.restore(blocks[1], seen: saved.recentSeen, columns: columns, inputs: inputs, where: isTarget),
             (saved.bayes == nil) == (bayes == nil), saved.bayes?.inputs == bayes?.inputs,
             saved.bayes?.isSound(outputs: classes) ?? true, (saved.leastSquares == nil) == (leastSquares == nil),
             saved.levels.count == levels.count, squares.allSatisfy({ $0.inputs == columns }),

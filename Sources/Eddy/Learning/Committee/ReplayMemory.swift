@@ -149,7 +149,7 @@ final class ReplayMemory {
     /// The same samples as lists of all columns, and of whatever else they have.
     func sparse(columns: Int) -> ReplayMemory {
         let list = SparseBuffer()
-        return copied(to: ReplayMemory(kind, inputs: 0, isSparse: true, capacity: capacity)) { row, add in
+        return copied(to: ReplayMemory(kind, inputs: 0, isSparse: true)) { row, add in
             let kept = (0..<row.count).filter { $0 < columns || row.values[$0] != 0 }
             list.removeAll()
             let (places, values) = list.append(kept.count)
@@ -166,7 +166,8 @@ final class ReplayMemory {
         for place in order.suffix(other.capacity) {
             form(row(place)) { other.insert($0, target: targets[place], weight: weights[place], &random) }
         }
-        if kind == .reservoir, other.count > 0 { other.seen = max(seen, UInt64(other.count)) }
+        // One that is not full has seen what it holds: it takes in all that comes.
+        if kind == .reservoir, other.count == other.capacity { other.seen = max(seen, other.seen) }
         return other
     }
 
@@ -188,9 +189,12 @@ final class ReplayMemory {
         return contents
     }
 
-    /// - Parameter inputs: of the networks: what places are below.
+    /// - Parameters:
+    ///   - columns: the inputs that every list begins with.
+    ///   - inputs: of the networks: what places are below.
     /// - Returns: whether the contents could be such.
-    func restore(_ contents: [Float], seen: UInt64, inputs: Int, where isTarget: (Float) -> Bool) -> Bool {
+    func restore(_ contents: [Float], seen: UInt64, columns: Int, inputs: Int, where isTarget: (Float) -> Bool) -> Bool
+    {
         var rest = contents[...]
         var count = 0
         while !rest.isEmpty {
@@ -198,13 +202,14 @@ final class ReplayMemory {
             if isSparse {
                 guard let first = rest.popFirst(), first >= 0, first <= Float(stride) else { return false }
                 length = Int(first)
+                guard length >= columns else { return false }
             }
             guard count < capacity, rest.count >= (isSparse ? 2 : 1) * length + 2 else { return false }
             if isSparse {
                 var least: Float = 0
                 for k in 0..<length {
                     let place = rest.removeFirst()
-                    guard place >= least, place < Float(inputs) else { return false }
+                    guard place >= least, place < Float(inputs), k >= columns || place == Float(k) else { return false }
                     places[count * stride + k] = UInt32(place)
                     least = place + 1
                 }
