@@ -181,6 +181,35 @@ import Testing
         }
     }
 
+    /// Second layers whose update is written before the first layer's deltas are known; one sample is to be rejected for
+    /// these alone, and one for the second's own.
+    @Test(arguments: [
+        [Layer.dense(40)], [.dense(33, .relu), .dense(5)], [.dense(130, .tanh), .dense(20, .relu), .dense(3)],
+    ])
+    func secondLayer_hasTheSameBitsEarlyOrNot(_ layers: [Layer]) throws {
+        for (inputs, width) in [(20, 129), (300, 200)] {
+            var stream = Stream(
+                300, inputs: inputs, targetStride: 1, loss: .crossEntropy, outputs: layers.last!.outputs, zeros: 0.1,
+                seed: 11)
+            for i in 0..<stream.count { stream.features[i * inputs] = 0 }
+            stream.features[90 * inputs] = 1e15
+            stream.features[180 * inputs + 1] = 1e18
+            for i in [90, 180] { (stream.targets[i], stream.weights[i]) = (0, 1) }
+            for optimizer in [
+                Optimizer.sgd(0.01), .sgd(0.05, schedule: .exponential(halfLife: 100)), .sgd(0.05, clip: 1),
+            ] {
+                try expectSameBits(stream, seed: 12, "\(inputs)-\(width)-\(layers), \(optimizer)") {
+                    let network = try Network(
+                        inputs: inputs, layers: [.dense(width, .relu)] + layers, loss: .crossEntropy,
+                        optimizer: optimizer, seed: 3)
+                    let first = network.dense[0]
+                    for unit in 0..<width { floats(first.weights)[first.index(input: 0, output: unit)] = 0 }
+                    return network
+                }
+            }
+        }
+    }
+
     /// A sum that overflows leaves NaN in the padding behind it, which is no input of the next layer.
     @Test(arguments: Kernels.available)
     func overflow_staysInsideTheLayers(_ kernels: Kernels) throws {

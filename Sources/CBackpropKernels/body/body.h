@@ -27,6 +27,7 @@ EDDY_PUSH(EDDY_TARGET)
 #include "rules.h"
 #include "deferred.h"
 #include "loss.h"
+#include "early.h"
 #include "step.h"
 #include "sparse.h"
 #include "chunked.h"

@@ -168,6 +168,7 @@ EDDY_INLINE bool is_shallow(const struct eddy_network *network) {
 }
 
 int64_t EDDY_NAME(eddy_run)(struct eddy_network *network, const struct eddy_chunk *chunk, uint64_t *learned) {
+    network->reach = 0;
     if (chunk->places) return EDDY_NAME(run_sparse)(network, chunk, learned);
     const struct eddy_layer *first = &network->layers[0], *head = &network->layers[network->depth - 1];
     bool is_plain = is_plain_besides_decay(network) && network->update.l2 == 0;
@@ -195,6 +196,7 @@ int64_t EDDY_NAME(eddy_run)(struct eddy_network *network, const struct eddy_chun
         }
         return (is_narrow ? EDDY_NAME(run_shallow_1_3) : EDDY_NAME(run_shallow_2_3))(network, chunk, learned);
     }
+    network->reach = find_reach(network, chunk->count);
     if (network->blocks.is_used) return EDDY_NAME(run_blocks)(network, chunk, learned);
     return EDDY_NAME(run_any)(network, chunk, learned);
 }

@@ -1,6 +1,7 @@
 // One sample, any network: forward, score, backward, update.
 //
-// All deltas are known and judged before a weight is written, so a sample that is rejected changes nothing.
+// All deltas are known and judged before a weight is written, so a sample that is rejected changes nothing. Where it
+// cannot be rejected any more, the second layer's weights go ahead of the first layer's deltas (early.h).
 
 /// From a layer on, whose inputs are given.
 EDDY_INLINE void forward_from(struct eddy_network *network, int32_t first, const float *x, const float *input) {
@@ -53,17 +54,22 @@ EDDY_INLINE bool backpropagate(
     differentiate(&layers[last]);
     // A layer's gradient is x dzᵀ, and dz for the bias, so its squared norm is ‖dz‖² (‖x‖² + 1): of two layers at once.
     float squares = 0;
+    network->is_early = false;
     for (int32_t i = last; i >= 0; i -= 2) {
         v16 sums[4] = {};
         for (int32_t k = i; k >= 0 && k > i - 2; k--) {
+            const float *input = k == 0 ? x : layers[k - 1].output;
+            v16 of_input = k == 0 && x_squares ? *x_squares : sum_by_lanes(input, input, layers[k].padded_inputs);
             if (k < last) {
-                backward(&layers[k + 1], layers[k].delta, layers[k].activation == EDDY_RELU);
+                if (k == 0 && is_sound_anyway(network, squares, of_input, rate)) {
+                    backward_and_descend(network, rate);
+                } else {
+                    backward(&layers[k + 1], layers[k].delta, layers[k].activation == EDDY_RELU);
+                }
                 differentiate(&layers[k]);
             }
-            const float *input = k == 0 ? x : layers[k - 1].output;
             sums[2 * (i - k)] = sum_by_lanes(layers[k].delta, layers[k].delta, layers[k].padded_outputs);
-            sums[2 * (i - k) + 1] =
-                k == 0 && x_squares ? *x_squares : sum_by_lanes(input, input, layers[k].padded_inputs);
+            sums[2 * (i - k) + 1] = of_input;
         }
         v4 norms = across4(sums[0], sums[1], sums[2], sums[3]);
         network->squares[i] = norms[0] * (norms[1] + 1.0f);
@@ -76,6 +82,8 @@ EDDY_INLINE bool backpropagate(
     float factor;
     float judged = network->rule >= EDDY_ADAGRAD && rate < 1 ? 1 : rate;
     if (!judge(squares, judged, network->clip, network->longest_update, &factor)) return false;
+    // Its weights will be longer by no more than its update is, besides a rounding each.
+    if (network->is_early) network->reach = network->reach * 1.000001f + rate * square_root(network->squares[1]);
     for (int32_t i = 0; i <= last; i++) {
         if (factor != 1) scale(layers[i].delta, layers[i].padded_outputs, factor);
         float norm = square_root(network->squares[i]) * factor;
@@ -95,6 +103,8 @@ EDDY_INLINE void update_from(
             if (network->update.l2 != 0) decay(l, 1.0f - rate * network->update.l2);
             if (i == 0 && network->defers) {
                 postpone(network, x, rate);
+            } else if (i == 1 && network->is_early) {
+                subtract(l->bias, l->delta, rate, l->padded_outputs);
             } else {
                 descend(l, input, rate);
             }

@@ -85,6 +85,8 @@ struct eddy_network {
     bool defers;            // whether updates of the first layer wait for the next sample's forward pass
     struct eddy_pending pending;
     struct eddy_blocks blocks;
+    float reach;            // in a run: at least the norm of the second layer's weights; 0 where it is not known
+    bool is_early;          // whether the second layer's weights have this sample's update already
 };
 
 struct eddy_chunk {
