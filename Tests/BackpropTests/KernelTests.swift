@@ -14,16 +14,6 @@ import Testing
         .cocob(), .cocob(alpha: 10, clip: 1), .cocob(l1: 0.01, l2: 0.001),
     ]
 
-    /// What a network is after a stream, bit for bit.
-    private struct Outcome: Equatable {
-        var parameters: UInt64
-        var state: [[UInt32]]
-        var predictions: [UInt32]
-        var losses: [UInt32]
-        var norms: [UInt32]
-        var step: UInt64
-    }
-
     /// A stream of samples, some unlabelled, some weighted, with some share of zeros among the inputs.
     private struct Stream {
         var inputs: Int
@@ -86,10 +76,7 @@ import Testing
             losses += loss.prefix(done).map { $0.isNaN ? 0 : $0.bitPattern }
             first += done < count ? done + 1 : done  // a sample that is rejected is passed over
         }
-        return Outcome(
-            parameters: network.parameterHash, state: network.flatState.map { $0.map(\.bitPattern) },
-            predictions: predictions, losses: losses, norms: network.smoothedGradientNorms.map(\.bitPattern),
-            step: network.step)
+        return Outcome(network, predictions: predictions, losses: losses)
     }
 
     private func expectSameBits(

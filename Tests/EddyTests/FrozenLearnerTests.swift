@@ -168,6 +168,32 @@ import Testing
         #expect(throws: QuestionError.self) { try frozen.surface(x: 0, y: 1, around: RecentSamples()) }
     }
 
+    /// Gaps and words do not come into a plane of columns, be samples rows or lists.
+    @Test(arguments: [60, 600])
+    func surfaceOfColumns_beside_gapsAndWords(words: Int) throws {
+        let learner = try Learner()
+        let stream = try motley(count: 400, seed: 81, words: words)
+        let steps = learner.learn(stream)
+        #expect(learner.encoder!.isSparse == (words > 128))
+        var recent = RecentSamples()
+        recent.classes = learner.classes
+        recent.append(stream, steps, from: 0, firstStep: 1)
+        let surface = try #require(learner.frozen()).surface(x: 0, y: 2, size: 8, around: recent)
+        #expect(surface.x.max < 3 && surface.y.min > -3 && Set(surface.values).count > 1)
+        #expect(!surface.samples.isEmpty && surface.samples.allSatisfy { !$0.x.isNaN && !$0.y.isNaN })
+        #expect(throws: QuestionError.self) { try learner.frozen()!.surface(x: 0, y: 3, around: recent) }
+    }
+
+    @Test func surfaceOfWordsAlone_isRefused() throws {
+        let learner = try Learner()
+        let stream = try SampleChunk((0..<9).map { Sample(label: $0 % 2 == 0 ? "a" : "b", terms: [Term("w\($0)")]) })
+        _ = learner.learn(stream)
+        let error = #expect(throws: QuestionError.self) {
+            try learner.frozen()!.surface(x: 0, y: 1, around: RecentSamples())
+        }
+        #expect(error?.expected == "a stream of two columns or more")
+    }
+
     @Test func surfaceOfSamplesThatAreAllOne_hasWidth() throws {
         let learner = try Learner()
         let chunk = try SampleChunk([Sample([3e38, 0], label: "a"), Sample([3e38, 0], label: "b")])

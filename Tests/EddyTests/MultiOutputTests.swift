@@ -111,6 +111,24 @@ private func alone(_ chunk: SampleChunk, _ output: Int) throws -> SampleChunk {
         }
     }
 
+    /// The second output's rule turns round; the first's does not.
+    @Test func anAlarmSaysWhichOutputItIsAbout() throws {
+        var random = TestRandom(seed: 82)
+        var stream = SampleChunk(inputs: 2)
+        for i in 0..<4000 {
+            let x: [Float] = [.random(in: -1...1, using: &random), .random(in: -1...1, using: &random)]
+            let second = i < 2000 ? x[1] > 0 : random.oneIn(2)
+            try stream.append(Sample(x, label: .text(x[0] > 0 ? "a" : "b"), furtherLabels: [.text(second ? "c" : "d")]))
+        }
+        var configuration = Configuration()
+        configuration.drift = DriftDetection(in: [.errors, .features])
+        let learners = try MultiOutputLearner(configuration)
+        let alarms = learners.learn(stream).drifts
+        #expect(!alarms.isEmpty && alarms.allSatisfy { $0.output == "y1" && $0.watched == .errors }, "\(alarms)")
+        #expect(alarms.allSatisfy { $0.step > 2000 && $0.step < 2600 })
+        #expect(alarms[0].description.contains("errors of y1 have risen"))
+    }
+
     @Test func aSampleThatDoesNotFitAnyOutput_changesNone() throws {
         let stream = try mixed(300)
         var limited = configurations()

@@ -182,3 +182,23 @@ func expectAnyChunks(
         #expect(try state(parts) == state(whole), sourceLocation: sourceLocation)
     }
 }
+
+/// A line with up to four bytes changed, put in, taken out or doubled.
+///
+/// - Parameter special: bytes that mean something to the format, and come two times in three.
+func damaged(_ line: [UInt8], special: String, using random: inout TestRandom) -> [UInt8] {
+    let special = Array(special.utf8) + [0x80, 0xC3, 0xFF]
+    var line = line
+    for _ in 0..<Int.random(in: 1...4, using: &random) where !line.isEmpty {
+        let place = Int.random(in: line.indices, using: &random)
+        let byte = random.oneIn(3) ? UInt8.random(in: 0...255, using: &random) : special.randomElement(using: &random)!
+        switch Int.random(in: 0..<5, using: &random) {
+        case 0: line[place] = byte
+        case 1: line.insert(byte, at: place)
+        case 2: line.remove(at: place)
+        case 3: line.removeSubrange(place...)
+        default: line.insert(contentsOf: line[place...].prefix(8), at: place)
+        }
+    }
+    return line
+}

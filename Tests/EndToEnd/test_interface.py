@@ -293,6 +293,23 @@ class SampleTest(InterfaceTest):
             for key in ("step", "parameterHash", "classes", "meanLoss"):
                 self.assertEqual(before[key], after[key])
 
+    def test_streams_of_words_say_what_there_is(self):
+        server = self.serve()
+        lines = "".join("%d | %s\n" % (i % 2, " ".join("w%d" % (7 * i + j) for j in range(9))) for i in range(200))
+        self.summary(server, lines.encode())
+        model = self.get(server, "/model")
+        self.assertEqual((model["columns"], len(model["inputs"]), model["step"]), (0, 1024, 200))
+        self.assertGreater(model["layers"][0]["shape"][0], 1300)
+        self.refused(server, "/surface", 400, "two columns or more")
+        self.refused(server, "/explain", 404, "only figures are kept")
+
+    def test_models_too_large_to_be_copied_for_a_question_are_told_so(self):
+        server = self.serve("--layers", "3300,3300")
+        self.summary(server, b"1,2,a\n2,1,b\n")
+        for path in ("/explain", "/surface", "/layers"):
+            self.refused(server, path, 400, "expected at most 10000000 for a question")
+        self.assertEqual(server.model()["step"], 2)
+
     def test_questions_that_are_none_are_told_by_line(self):
         server = self.learned()
         answer = self.post(server, "/predict", "5.1,3.5,1.4,0.2\n5,x,1,2\n\n[1,2]\n6,3,5,2\n")
