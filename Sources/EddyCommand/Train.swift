@@ -112,18 +112,19 @@ struct Train: ParsableCommand {
         _ chunk: DecodedChunk, _ learners: MultiOutputLearner, _ claim: SchemaClaim, _ late: inout LateSamples,
         _ drifts: inout DriftSeries, _ table: inout ProgressTable, _ complaints: inout Complaints
     ) {
-        var chunk = chunk
-        late.join(&chunk, seconds: 0)
-        if learners.step == 0 {
-            learners.expectedSchema = claim.current
-            learners.expectedNames = claim.current?.labels ?? []
+        var rest = late.begin(chunk)
+        while let piece = late.next(of: &rest, seconds: 0) {
+            if learners.step == 0 {
+                learners.expectedSchema = claim.current
+                learners.expectedNames = claim.current?.labels ?? []
+            }
+            var steps = learners.learn(piece.samples)
+            late.settle(&steps)
+            drifts.merge(DriftSeries(steps.drifts))
+            table.add(steps, piece.samples, task: Train.task(learners))
+            complaints.add(piece)
+            complaints.add(steps, of: piece)
         }
-        let steps = learners.learn(chunk.samples)
-        late.settle(steps)
-        drifts.merge(DriftSeries(steps.drifts))
-        table.add(steps, chunk.samples, task: Train.task(learners))
-        complaints.add(chunk)
-        complaints.add(steps, of: chunk)
     }
 
     private func summary(

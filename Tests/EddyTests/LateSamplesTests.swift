@@ -132,8 +132,8 @@ import Testing
         var late = LateSamples()
         var decoder = SampleDecoder(schema: SchemaClaim())
         var text = Array("{\"x\": 1, \"id\": \"seven\"}\n".utf8)[...]
-        var chunk = decoder.decode(&text)
-        late.join(&chunk, seconds: 0)
+        var rest = late.begin(decoder.decode(&text))
+        #expect(late.next(of: &rest, seconds: 0)?.samples.count == 1)
         let bytes = try ModelFile.encode(try MultiOutputLearner(Configuration()), schema: nil, waiting: late)
         #expect(try ModelFile.withoutWaiting(bytes).late?.waiting == 1)
         func changed(_ change: (inout [UInt8]) -> Void) -> [UInt8] {

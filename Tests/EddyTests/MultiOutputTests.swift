@@ -376,9 +376,15 @@ private func alone(_ chunk: SampleChunk, _ output: Int) throws -> SampleChunk {
         var late = LateSamples()
         _ = learners.learn(stream)
         _ = whole.learn(stream)
-        var waiting = DecodedChunk(samples: try SampleChunk([Sample([1, 2, 3], id: "a7")]), lines: [1])
-        late.join(&waiting, seconds: 0)
-        _ = learners.learn(waiting.samples)
+        func learn(_ chunk: DecodedChunk) throws -> StepChunk {
+            var rest = late.begin(chunk)
+            let piece = try #require(late.next(of: &rest, seconds: 0))
+            var steps = learners.learn(piece.samples)
+            late.settle(&steps)
+            #expect(late.next(of: &rest, seconds: 0) == nil)
+            return steps
+        }
+        _ = try learn(DecodedChunk(samples: try SampleChunk([Sample([1, 2, 3], id: "a7")]), lines: [1]))
         #expect(late.waiting == 1)
         var label = DecodedChunk(samples: SampleChunk(inputs: 0))
         label.events.append(
@@ -387,9 +393,7 @@ private func alone(_ chunk: SampleChunk, _ output: Int) throws -> SampleChunk {
                 kind: .lateLabel(try LateLabel(directive: "label a7 1.5,,2", outputs: 3))))
         #expect(throws: SampleError.self) { try LateLabel(directive: "label a7 1.5", outputs: 3) }
         #expect(throws: SampleError.self) { try LateLabel(directive: "label a7 ,,", outputs: 3) }
-        late.join(&label, seconds: 0)
-        let steps = learners.learn(label.samples)
-        late.settle(steps)
+        let steps = try learn(label)
         #expect(steps.learned == 1 && late.counts.joined == 1)
         _ = whole.learn(try SampleChunk([Sample([1, 2, 3], label: 1.5, furtherLabels: [.none, 2])]))
         #expect(try state(learners) == state(whole))

@@ -43,6 +43,15 @@ class EvaluateTest(ServerTest):
         self.assertRegex(run.out, r"late labels  380 joined, 1 unmatched; 20 samples wait, 0 evicted; mean error")
         self.assertIn("nobody", run.err)
 
+    def test_a_label_that_does_not_fit_leaves_its_sample_waiting(self):
+        lines = '{"x": 1, "label": 1.5}\n{"x": 2, "id": "a7"}\n!label a7 red\n!label a7 2.5\n'
+        for command in (("evaluate", "-"), ("train", "-", "-q")):
+            run = Transcript(*command, stdin=lines.encode())
+            self.assertEqual(run.status, 0, run)
+            self.assertIn("2 learned, 1 rejected", run.out)
+            self.assertIn("late labels  1 joined, 0 unmatched; 0 samples wait", run.out)
+            self.assertIn("the sample waits on", run.err)
+
     def test_same_figures_and_weights_as_train(self):
         for path in (CANCER, TRUMP):
             trained = Transcript("train", path, "-q").out

@@ -40,6 +40,19 @@ class LateLabelsTest(ServerTest):
         replies = self.talk(server, "!reply predictions\n'c |f y:1\n!label c 1\n")
         self.assertEqual(len(replies), 2, replies)
 
+    def test_label_that_does_not_fit_leaves_its_sample_waiting(self):
+        server = self.serve()
+        feed = self.feed(server)
+        feed.send("!reply json\n")
+        feed.ask('{"x": 1, "label": 1.5}\n')
+        feed.ask('{"x": 2, "id": "a7"}\n')
+        for line in ("!label a7 red\n", '{"id": "a7", "label": "red"}\n'):
+            error = json.loads(feed.ask(line))
+            self.assertIn("the sample waits on", error["error"]["expected"])
+            self.assertEqual(server.model()["lateLabels"]["waiting"], 1)
+        self.assertEqual(json.loads(feed.ask("!label a7 2.5\n"))["step"], 2)
+        self.assertEqual(server.model()["counts"], {"accepted": 3, "learned": 2, "predicted": 1, "rejected": 2})
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -87,3 +87,16 @@ public enum Prediction: Sendable, Hashable {
     /// The likeliest class and its probability.
     case `class`(String, probability: Float)
 }
+
+extension Prediction {
+    /// 1 for a wrong class and 0 for a right one, or the absolute error; nil where the target is none or of another kind.
+    func error(target: Float, classes: [String]) -> Double? {
+        guard !target.isNaN else { return nil }
+        switch self {
+        case .value(let value): return classes.isEmpty ? abs(Double(value) - Double(target)) : nil
+        case .class(let name, _):
+            guard target >= 0, Int(target) < classes.count else { return nil }
+            return classes[Int(target)] == name ? 0 : 1
+        }
+    }
+}

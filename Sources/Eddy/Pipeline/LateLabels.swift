@@ -32,7 +32,7 @@ public struct StreamTime: Sendable, Hashable, Codable {
 public struct LateLabelCounts: Sendable, Hashable, Codable {
     /// Samples with an id and no label.
     public var held: UInt64 = 0
-    /// Labels that found their sample.
+    /// Labels that found their sample and taught it.
     public var joined: UInt64 = 0
     /// Samples that waited too long.
     public var expired: UInt64 = 0
@@ -187,6 +187,15 @@ public struct LateLabels<Features: Sendable>: Sendable {
     ///
     /// - Throws: ``SampleError`` where no sample waits by the id; that is counted.
     public mutating func join(_ id: String, line: Int = 0, at time: StreamTime) throws(SampleError) -> Joined {
+        let joined = try find(id, line: line, at: time)
+        take(joined)
+        return joined
+    }
+
+    /// The sample of a label that has come. It waits on, in its place, until it is taken: the label may not fit.
+    ///
+    /// - Throws: as ``join(_:line:at:)``.
+    mutating func find(_ id: String, line: Int = 0, at time: StreamTime) throws(SampleError) -> Joined {
         expire(at: time)
         guard let index = table[id] else {
             counts.unmatched += 1
@@ -194,12 +203,29 @@ public struct LateLabels<Features: Sendable>: Sendable {
                 line: line, field: "id",
                 expected: "the id of a sample that waits for its label\(limits.wait)", got: id)
         }
-        counts.joined += 1
-        let place = remove(index)
+        let place = places[Int(index)]
         return Joined(
             id: id, features: place.features!, prediction: place.prediction,
             waited: StreamTime(
                 seconds: now.seconds - place.time.seconds, samples: now.samples - place.time.samples))
+    }
+
+    /// Takes out what was found, once its label is learned.
+    mutating func take(_ joined: Joined) {
+        guard let index = table[joined.id] else { return }
+        counts.joined += 1
+        remove(index)
+    }
+
+    /// Whether a sample waits by an id.
+    func holds(_ id: String) -> Bool { table[id] != nil }
+
+    /// Whether a sample has waited too long by then.
+    func hasExpired(by time: StreamTime) -> Bool { oldest >= 0 && isOld(oldest, at: later(time)) }
+
+    /// Whether one more sample would drive out others.
+    func isFull(for bytes: Int, id: String) -> Bool {
+        count >= limits.samples || bytes > limits.bytes - self.bytes - id.utf8.count - Self.overhead
     }
 
     /// Takes out a sample that has come again with its label; counted as replaced.
@@ -216,15 +242,22 @@ public struct LateLabels<Features: Sendable>: Sendable {
 
     /// Lets time pass: what has waited too long goes.
     public mutating func expire(at time: StreamTime) {
-        if time.seconds > now.seconds { now.seconds = time.seconds }
-        if time.samples > now.samples { now.samples = time.samples }
-        while oldest >= 0 {
-            let time = places[Int(oldest)].time
-            let isOld = limits.age.map { now.samples - time.samples > $0 } ?? false
-            guard isOld || now.seconds - time.seconds > limits.seconds else { return }
+        now = later(time)
+        while oldest >= 0, isOld(oldest, at: now) {
             counts.expired += 1
             remove(oldest)
         }
+    }
+
+    /// A time as it counts here: it never goes back.
+    private func later(_ time: StreamTime) -> StreamTime {
+        StreamTime(seconds: max(now.seconds, time.seconds), samples: max(now.samples, time.samples))
+    }
+
+    private func isOld(_ index: Int32, at now: StreamTime) -> Bool {
+        let time = places[Int(index)].time
+        return limits.age.map { now.samples - time.samples > $0 } ?? false
+            || now.seconds - time.seconds > limits.seconds
     }
 
     /// Keeps what was said of a sample when it came, where it waits still.
@@ -236,7 +269,9 @@ public struct LateLabels<Features: Sendable>: Sendable {
     ///
     /// - Parameter steps: what came of learning it, at `index`; nothing is counted where it was rejected.
     public mutating func compare(_ joined: Joined, _ steps: StepChunk, at index: Int = 0) {
-        guard let error = joined.prediction?.error(target: steps.targets[index], classes: steps.classes) else { return }
+        // Of classes that turned into values among these steps, the sample's own kind.
+        let classes = steps.probabilities[index].isNaN ? [] : steps.classes
+        guard let error = joined.prediction?.error(target: steps.targets[index], classes: classes) else { return }
         counts.compared += 1
         counts.firstErrors += error
     }
@@ -270,19 +305,6 @@ public struct LateLabels<Features: Sendable>: Sendable {
             id: "", features: nil, prediction: nil, time: place.time, bytes: 0, older: -1, newer: free)
         free = index
         return place
-    }
-}
-
-extension Prediction {
-    /// 1 for a wrong class and 0 for a right one, or the absolute error; nil where the target is none or of another kind.
-    func error(target: Float, classes: [String]) -> Double? {
-        guard !target.isNaN else { return nil }
-        switch self {
-        case .value(let value): return classes.isEmpty ? abs(Double(value) - Double(target)) : nil
-        case .class(let name, _):
-            guard target >= 0, Int(target) < classes.count else { return nil }
-            return classes[Int(target)] == name ? 0 : 1
-        }
     }
 }
 

@@ -66,7 +66,8 @@ public actor LearningSession {
 
     init(
         learners: sending MultiOutputLearner, schema: SchemaClaim, late: LateSamples = LateSamples(),
-        executor: (any SerialExecutor)?, logger: Logger
+        executor: (any SerialExecutor)? = nil,
+        logger: Logger = Logger(label: "eddy.session", factory: { _ in SwiftLogNoOpLogHandler() })
     ) {
         self.learners = learners
         self.late = late
@@ -93,19 +94,30 @@ public actor LearningSession {
 
     /// The same for what a decoder found, with late labels in their places.
     ///
+    /// A sample waits until a label fits: one that does not is a rejection, as any sample's.
+    ///
     /// - Parameter chunk: becomes what was learned: each late label is now its sample, or an error where none waits by
     ///   its id. Errors are not counted here; see ``note(rejected:source:)``.
     @discardableResult
     public func learn(_ chunk: inout DecodedChunk, source: String? = nil) -> StepChunk {
-        late.join(&chunk, seconds: clock())
-        let steps = step(chunk.samples, lines: chunk.lines, source: source)
-        late.settle(steps)
-        return steps
+        var rest = late.begin(chunk)
+        var learned: (chunk: DecodedChunk, steps: StepChunk)?
+        while let piece = late.next(of: &rest, seconds: clock()) {
+            let steps = step(piece.samples, lines: piece.lines, source: source)
+            if learned == nil {
+                learned = (piece, steps)
+            } else {
+                learned!.chunk.append(contentsOf: piece)
+                learned!.steps.append(contentsOf: steps)
+            }
+        }
+        chunk = learned!.chunk  // there is always a piece
+        return learned!.steps
     }
 
     /// Learns the sample that waits for a label.
     ///
-    /// - Throws: ``SampleError`` where none waits by the id, or it does not fit.
+    /// - Throws: ``SampleError`` where none waits by the id, or the label does not fit; the sample then waits on.
     @discardableResult
     public func learn(_ label: LateLabel) throws(SampleError) -> StepChunk {
         var decoded = DecodedChunk(samples: SampleChunk(inputs: 0))
@@ -121,7 +133,8 @@ public actor LearningSession {
             learners.expectedSchema = known
             learners.expectedNames = known?.labels ?? []
         }
-        let steps = learners.learn(chunk)
+        var steps = learners.learn(chunk)
+        late.settle(&steps)
         if steps.stepsBefore == 0, steps.learned > 0 { claim(chunk) }
         counts.learned += UInt64(steps.learned)
         counts.predicted += UInt64(steps.predicted)

@@ -67,14 +67,15 @@ struct Evaluate: ParsableCommand {
         var late = LateSamples(limits: LateLabelLimits(seconds: .infinity))
         // Decoded once and learned by all in turn, so that standard input will do, and all see the same machine.
         func learn(_ chunk: DecodedChunk) {
-            var chunk = chunk
-            late.join(&chunk, seconds: 0)
-            complaints.add(chunk)
-            for (index, run) in runs.joined().enumerated() {
-                let steps = run.learn(chunk.samples, claim)
-                if index == 0 {
-                    late.settle(steps)
-                    complaints.add(steps, of: chunk)
+            var rest = late.begin(chunk)
+            while let piece = late.next(of: &rest, seconds: 0) {
+                complaints.add(piece)
+                for (index, run) in runs.joined().enumerated() {
+                    var steps = run.learn(piece.samples, claim)
+                    if index == 0 {  // what the first takes is joined
+                        late.settle(&steps)
+                        complaints.add(steps, of: piece)
+                    }
                 }
             }
         }
