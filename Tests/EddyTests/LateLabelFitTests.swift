@@ -1,4 +1,4 @@
-// A label that does not fit leaves its sample waiting, wherever the stream is cut.
+// A label that does not fit leaves its sample waiting, wherever the stream is cut; so does the stream's first sample.
 
 import Testing
 
@@ -138,5 +138,39 @@ import Testing
             #expect(steps.taskBegin == 5 && steps.classes == whole.classes && steps.learned == 8, "cut at \(cut)")
             #expect(steps.losses == whole.losses && steps.predictions == whole.predictions)
         }
+    }
+
+    // MARK: Before the first label
+
+    @Test(arguments: [1, 4096]) func sampleBeforeTheFirstLabel_waits_andIsNoError(limit: Int) async throws {
+        let found = try await course(
+            "{\"x\": 1, \"id\": \"a\"}\n{\"x\": 2}\n{\"x\": 2, \"id\": \"b\"}\n!label a 1.5\n", by: limit, fast)
+        #expect(found.lines[0] == "1: a [\"nothing\"] nan")
+        #expect(found.lines[1] == "2: a label, since nothing has been learned yet")  // nothing will come for it
+        #expect(found.samples == [1, 2, 1] && found.waiting == 1)
+        #expect(found.counts.joined == 1 && found.counts.compared == 0)
+    }
+
+    @Test func sampleThatMayNotWait_isAnErrorAsEver() async throws {
+        let found = try await course("{\"x\": 1, \"id\": \"a\"}\n", by: 1, fast, LateLabelLimits(samples: 0))
+        #expect(found.samples == [0, 0, 1] && found.waiting == 0)
+    }
+
+    @Test func sampleOfTheFirstIdInProcess_waits() async throws {
+        let session = try LearningSession()
+        let steps = try await session.learn(Sample([1, 2], id: "7"))
+        #expect(steps.rejections.isEmpty && steps.predicted == 1 && steps.prediction(at: 0) == nil)
+        await #expect(throws: SampleError.self) { try await session.learn(Sample([1, 2])) }
+        #expect(try await session.learn(LateLabel(id: "7", label: "b")).learned == 1)
+    }
+
+    /// Nothing is known of either output.
+    @Test func ofSeveralOutputsToo() async throws {
+        let session = try LearningSession()
+        let steps = try await session.learn(Sample([1, 2], id: "7"))
+        #expect(steps.rejections.isEmpty)
+        try await session.learn(Sample([2, 1], label: 1.5, furtherLabels: ["red"]))
+        #expect(try await session.learn(LateLabel(id: "7", label: 2.5, furtherLabels: ["blue"])).learned == 1)
+        await #expect(throws: SampleError.self) { try await session.learn(LateLabel(id: "7", label: 2.5)) }
     }
 }

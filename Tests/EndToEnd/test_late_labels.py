@@ -12,8 +12,8 @@ class LateLabelsTest(ServerTest):
         feed = self.feed(server)
         feed.send("!reply json\n")
         first = json.loads(feed.ask('{"x": 1, "id": "early"}\n'))  # nothing can be said of it yet, and it waits
-        self.assertEqual(first["line"], 2)
-        self.assertIn("error", first)
+        self.assertEqual(first, {"line": 2, "id": "early", "prediction": None})
+        self.assertEqual(server.model()["counts"], {"accepted": 1, "learned": 0, "predicted": 1, "rejected": 0})
         self.assertEqual(json.loads(feed.ask("!label early yes\n"))["step"], 1)
         self.assertEqual(json.loads(feed.ask('{"x": -1, "label": "no"}\n'))["step"], 2)
 
@@ -52,6 +52,16 @@ class LateLabelsTest(ServerTest):
             self.assertEqual(server.model()["lateLabels"]["waiting"], 1)
         self.assertEqual(json.loads(feed.ask("!label a7 2.5\n"))["step"], 2)
         self.assertEqual(server.model()["counts"], {"accepted": 3, "learned": 2, "predicted": 1, "rejected": 2})
+
+    def test_sample_before_the_first_label_is_no_error(self):
+        server = self.serve()
+        replies = self.talk(server, '!reply predictions\n{"x": 1, "id": "a7"}\n!label a7 1.5\n')
+        self.assertEqual(replies[0], '!waiting line=2 id="a7"')
+        self.assertEqual(len(replies), 2, replies)
+        server = self.serve()
+        replies = self.talk(server, '{"x": 1, "id": "a7"}\n')
+        self.assertEqual(len(replies), 1, replies)
+        self.assertIn("accepted=1 learned=0 predicted=1 rejected=0", replies[0])
 
 
 if __name__ == "__main__":

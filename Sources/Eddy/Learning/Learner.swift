@@ -116,13 +116,16 @@ public final class Learner {
         discoveries = []
     }
 
+    /// What a sample lacks of which nothing can be said yet.
+    static let firstLabel = "a label, since nothing has been learned yet"
+
     func meaning(of label: Label, features: Int) -> LabelMeaning {
         if let columns, features != columns {
             return .rejected(expected: "\(columns) features", got: "\(features) features")
         }
         if let head { return head.meaning(of: label, configuration: configuration) }
         if case .none = label {
-            return .rejected(expected: "a label, since nothing has been learned yet", got: "none")
+            return .rejected(expected: Learner.firstLabel, got: "none")
         }
         return .regression  // any change: the head does not exist yet
     }

@@ -215,7 +215,7 @@ public final class MultiOutputLearner {
         }
         if isKnown { return nil }
         return SampleError(
-            line: index + 1, field: "label", expected: "a label, since nothing has been learned yet", got: "none")
+            line: index + 1, field: "label", expected: Learner.firstLabel, got: "none")
     }
 
     // MARK: Looking

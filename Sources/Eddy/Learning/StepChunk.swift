@@ -6,9 +6,10 @@
 public struct StepChunk: Sendable {
     /// Learned samples before this chunk; the first one learned here is step `stepsBefore + 1`.
     public let stepsBefore: UInt64
-    /// The value, or the index of the class; NaN where the sample was rejected.
+    /// The value, or the index of the class; NaN where the sample was rejected, or waits for its label and nothing can be
+    /// said of it yet.
     public internal(set) var predictions: [Float] = []
-    /// The predicted class's probability; NaN for regression and where the sample was rejected.
+    /// The predicted class's probability; NaN for regression and where nothing was predicted.
     public internal(set) var probabilities: [Float] = []
     /// Nats, or squared units of the target; NaN where the sample was not learned.
     public internal(set) var losses: [Float] = []
@@ -39,7 +40,7 @@ public struct StepChunk: Sendable {
     }
 
     public var count: Int { losses.count }
-    /// Samples that had no label: predicted, not learned.
+    /// Samples that had no label: predicted, or waiting for it where nothing had been learned yet.
     public var predicted: Int { count - learned - rejections.count }
 
     /// The mean loss of the samples learned, or nil where there were none.
@@ -72,7 +73,7 @@ public struct StepChunk: Sendable {
 
     func countLearned(in range: Range<Int>) -> Int { losses[range].reduce(0) { $1.isNaN ? $0 : $0 + 1 } }
 
-    /// What was predicted for one sample; nil where it was rejected.
+    /// What was predicted for one sample; nil where nothing was.
     public func prediction(at index: Int) -> Prediction? {
         guard !predictions[index].isNaN else { return nil }
         guard !probabilities[index].isNaN else { return .value(predictions[index]) }

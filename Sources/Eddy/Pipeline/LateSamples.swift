@@ -23,6 +23,8 @@ package struct LateSamples: Sendable {
     private var samples: UInt64 = 0
     /// Where in the piece the samples came that wait since then.
     private var held: [String: Int] = [:]
+    /// All places in the piece of samples that began to wait, in order.
+    private var heldPlaces: [Int] = []
     /// What of the piece goes from the table once it is learned, in order.
     private var asked: [Asked] = []
     private var askedIds: Set<String> = []
@@ -159,6 +161,7 @@ package struct LateSamples: Sendable {
         if mustSettle(id, at: time) || !asked.isEmpty && table.isFull(for: sample.bytes, id: id) { return false }
         let waits = table.hold(sample, id: id, bytes: sample.bytes, at: time)
         held[id] = waits ? place : nil
+        if waits { heldPlaces.append(place) }
         return true
     }
 
@@ -198,9 +201,11 @@ package struct LateSamples: Sendable {
 
     // MARK: After learning
 
-    /// Takes note of what came of the newest piece: a sample whose label does not fit waits on, and its error says so.
+    /// Takes note of what came of the newest piece: a sample whose label does not fit waits on, and its error says so;
+    /// one of which nothing can be said yet, as there was no label before it, waits and is no error.
     package mutating func settle(_ steps: inout StepChunk) {
-        guard !asked.isEmpty || !held.isEmpty else { return }
+        guard !asked.isEmpty || !heldPlaces.isEmpty else { return }
+        steps.accept(heldPlaces)
         let rejected = Set(steps.rejections.map(\.index))
         for question in asked {
             let said = question.origin.map { steps.prediction(at: $0) }
@@ -221,11 +226,19 @@ package struct LateSamples: Sendable {
                 steps, at: question.place)
         }
         for (id, place) in held { table.note(steps.prediction(at: place), of: id) }
-        (asked, askedIds, held) = ([], [], [:])
+        (asked, askedIds, held, heldPlaces) = ([], [], [:], [])
     }
 }
 
 extension StepChunk {
+    /// Takes samples that lack nothing but the stream's first label, without a prediction.
+    fileprivate mutating func accept(_ places: [Int]) {
+        guard !places.isEmpty, rejections.contains(where: { $0.error.expected == Learner.firstLabel }) else { return }
+        let places = Set(places)
+        rejections.removeAll { $0.error.expected == Learner.firstLabel && places.contains($0.index) }
+        for output in outputs.indices { outputs[output].steps.accept(Array(places)) }
+    }
+
     /// Completes the error of a late label.
     fileprivate mutating func sayThatSampleWaits(_ index: Int) {
         guard let place = rejections.firstIndex(where: { $0.index == index }) else { return }

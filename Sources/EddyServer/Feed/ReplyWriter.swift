@@ -72,6 +72,10 @@ package struct ReplyWriter: Sendable {
                 tally.lossSum += Double(loss)
                 tally.isRegression = steps.probabilities[i].isNaN
             }
+            if steps.predictions[i].isNaN, steps.predictions(at: i).allSatisfy({ $0 == nil }) {
+                sayThatItWaits(line: chunk.lines[i], id: chunk.samples.identifiers[i] ?? "")
+                continue
+            }
             if !steps.outputs.isEmpty {
                 let id = chunk.samples.identifiers[i]
                 several.write(steps, i, line: chunk.lines[i], id: id, step: step, style, into: &out)
@@ -82,6 +86,15 @@ package struct ReplyWriter: Sendable {
             case .json: writeJSON(steps, i, chunk, step: step)
             case .summary, .acks, .none: break
             }
+        }
+    }
+
+    /// Replies to a sample that waits for its label, and of which nothing can be said yet.
+    private mutating func sayThatItWaits(line: Int, id: String) {
+        switch style {
+        case .predictions: say("!waiting line=\(line) id=\(JSONText.quoted(id))")
+        case .json: say("{\"line\":\(line),\"id\":\(JSONText.quoted(id)),\"prediction\":null}")
+        case .summary, .acks, .none: break
         }
     }
 
