@@ -29,11 +29,11 @@ struct PackedReader: Sendable {
             && !"\n\r\t".utf8.contains(first[4])
     }
 
-    /// Takes up to `limit` records; returns their samples and how many bytes were taken.
+    /// Takes records up to a chunk's limit; returns their samples and how many bytes were taken.
     ///
     /// - Throws: ``SampleError`` where the stream cannot be understood, now and later.
     mutating func read(
-        _ bytes: UnsafeRawBufferPointer, limit: Int
+        _ bytes: UnsafeRawBufferPointer, limit: ChunkLimit
     ) throws(SampleError) -> (chunk: DecodedChunk, used: Int) {
         var used = 0
         if layout == nil {
@@ -51,7 +51,7 @@ struct PackedReader: Sendable {
             carry.removeAll(keepingCapacity: true)
             return (try take(chunk, 1), used)
         }
-        let count = min((bytes.count - used) / length, max(limit, 1))
+        let count = min((bytes.count - used) / length, limit.rows(of: layout.inputs))
         let whole = UnsafeRawBufferPointer(rebasing: bytes[used..<used + count * length])
         return (try take(layout.decode(whole, firstLine: records + 1), count), used + count * length)
     }

@@ -37,6 +37,8 @@ public struct SampleDecoder: Sendable {
     private var isDiscarding = false
     private var isForeign = false
     private var line = 0
+    /// Late labels in the chunk.
+    private var lateLabels = 0
     private var chunk = DecodedChunk(samples: SampleChunk(inputs: 0))
 
     /// - Parameters:
@@ -59,26 +61,31 @@ public struct SampleDecoder: Sendable {
 
     /// Takes bytes up to `limit` samples and returns what is in them; what was taken is removed from `bytes`.
     public mutating func decode(_ bytes: inout ArraySlice<UInt8>, limit: Int = .max) -> DecodedChunk {
-        let (chunk, used) = bytes.withUnsafeBufferPointer { decode($0, limit: limit) }
+        decode(&bytes, within: ChunkLimit(samples: limit))
+    }
+
+    /// The same up to a chunk's limit.
+    public mutating func decode(_ bytes: inout ArraySlice<UInt8>, within limit: ChunkLimit) -> DecodedChunk {
+        let (chunk, used) = bytes.withUnsafeBufferPointer { decode($0, within: limit) }
         bytes = bytes.dropFirst(used)
         return chunk
     }
 
     /// The same for bytes elsewhere; returns how many were taken (all, unless the limit was reached).
     public mutating func decode(
-        _ bytes: UnsafeBufferPointer<UInt8>, limit: Int = .max
+        _ bytes: UnsafeBufferPointer<UInt8>, within limit: ChunkLimit
     ) -> (chunk: DecodedChunk, used: Int) {
         begin()
         guard let start = bytes.baseAddress else { return (take(), 0) }
         let end = start + bytes.count
         var cursor = start
-        while cursor < end, chunk.samples.count < limit, chunk.events.count < limit, !isForeign {
+        while cursor < end, limit.hasRoom(in: chunk, lateLabels: lateLabels), !isForeign {
             if packed != nil || (isAtBeginning && beginsPacked(cursor, end)) {
-                cursor += readPacked(UnsafeRawBufferPointer(start: cursor, count: end - cursor), limit: limit)
+                cursor += readPacked(UnsafeRawBufferPointer(start: cursor, count: end - cursor), limit)
                 break
             }
-            readPlainRows(&cursor, end, limit: limit)
-            if cursor == end || chunk.samples.count == limit { break }
+            readPlainRows(&cursor, end, limit: limit.rows(of: chunk.samples.inputs))
+            if cursor == end || !limit.hasRoom(in: chunk, lateLabels: lateLabels) { break }
             guard let newline = findNewline(cursor, end) else {
                 keep(cursor, end)
                 cursor = end
@@ -117,7 +124,7 @@ public struct SampleDecoder: Sendable {
         return true
     }
 
-    private mutating func readPacked(_ bytes: UnsafeRawBufferPointer, limit: Int) -> Int {
+    private mutating func readPacked(_ bytes: UnsafeRawBufferPointer, _ limit: ChunkLimit) -> Int {
         do throws(SampleError) {
             try checkOneLabel("packed binary")
             let (records, used) = try packed!.read(bytes, limit: limit)
@@ -136,6 +143,7 @@ public struct SampleDecoder: Sendable {
 
     private mutating func begin() {
         chunk = DecodedChunk(samples: SampleChunk(inputs: claim.current?.inputs.count ?? 0))
+        lateLabels = 0
     }
 
     private mutating func take() -> DecodedChunk {
@@ -241,7 +249,7 @@ public struct SampleDecoder: Sendable {
             isFormatFixed = true
             chunk.lines.append(line)
         } else if let late = json.takeLate() {
-            chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .lateLabel(late)))
+            append(late)
         } else if csv.isSureOfHeader {
             isFormatFixed = true
         }
@@ -277,6 +285,11 @@ public struct SampleDecoder: Sendable {
         chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .rejected(error)))
     }
 
+    private mutating func append(_ late: LateLabel) {
+        lateLabels += 1
+        chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .lateLabel(late)))
+    }
+
     private func lateLabel(_ directive: String) throws(SampleError) -> LateLabel {
         let outputs = claim.current == nil ? 1 : claim.claimLabels(["label"]).count
         return try LateLabel(directive: directive, outputs: outputs, line: line)
@@ -287,8 +300,7 @@ public struct SampleDecoder: Sendable {
         let words = directive.split(separator: " ")
         if words.first == "label" {
             do throws(SampleError) {
-                let late = try lateLabel(directive)
-                chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .lateLabel(late)))
+                append(try lateLabel(directive))
             } catch {
                 reject(error)
             }

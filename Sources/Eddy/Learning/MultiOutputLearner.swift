@@ -60,6 +60,8 @@ public final class MultiOutputLearner {
     private var isNew: Bool { outputs.allSatisfy { $0.head == nil } }
     /// Multiplications of one sample, about.
     var work: Int { outputs.reduce(0) { $0 + $1.work } }
+    /// Multiplications of one more term in a sample, about.
+    var workOfTerm: Int { outputs.reduce(0) { $0 + $1.workOfTerm } }
 
     // MARK: Learning
 
@@ -304,12 +306,18 @@ extension Learner {
         if head == nil { buffers = nil }
     }
 
-    /// Multiplications of one sample, about.
+    /// Multiplications of one sample, about; where it is a list, of one with 64 terms.
     var work: Int {
         guard let head else { return 0 }
         var inputs = head.network.inputs
         if let encoder, encoder.isSparse { inputs = min(inputs, encoder.columns + 64) }
         return head.committee.work(inputs: inputs)
+    }
+
+    /// Multiplications of one more term in a sample, about: finding its input takes as long as 200.
+    var workOfTerm: Int {
+        guard let head else { return 0 }
+        return 200 + head.committee.work(inputs: 1) - head.committee.work(inputs: 0)
     }
 
     /// The loss to beat.

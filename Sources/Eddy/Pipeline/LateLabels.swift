@@ -139,6 +139,8 @@ public struct LateLabels<Features: Sendable>: Sendable {
     public private(set) var counts = LateLabelCounts()
     /// Bytes that wait.
     public private(set) var bytes = 0
+    /// The most that one of them has taken since none waited: no sample that waits takes more.
+    private(set) var largest = 0
     private var now = StreamTime()
     private var table: [String: Int32] = [:]
     private var places: [Place] = []
@@ -291,6 +293,7 @@ public struct LateLabels<Features: Sendable>: Sendable {
         if newest >= 0 { places[Int(newest)].newer = index } else { oldest = index }
         newest = index
         bytes += place.bytes
+        largest = max(largest, place.bytes)
         table[place.id] = index
     }
 
@@ -301,6 +304,7 @@ public struct LateLabels<Features: Sendable>: Sendable {
         if place.newer >= 0 { places[Int(place.newer)].older = place.older } else { newest = place.older }
         table[place.id] = nil
         bytes -= place.bytes
+        if table.isEmpty { largest = 0 }
         places[Int(index)] = Place(
             id: "", features: nil, prediction: nil, time: place.time, bytes: 0, older: -1, newer: free)
         free = index

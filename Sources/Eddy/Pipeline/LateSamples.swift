@@ -44,6 +44,8 @@ package struct LateSamples: Sendable {
     package var counts: LateLabelCounts { table.counts }
     /// Samples that wait.
     package var waiting: Int { table.count }
+    /// No sample that waits has more features and terms.
+    var longest: Int { max(1, (table.largest - LateLabels<WaitingSample>.overhead) / MemoryLayout<Float>.size) }
 
     /// Lets time pass.
     mutating func expire(seconds: Double) { table.expire(at: StreamTime(seconds: seconds, samples: samples)) }

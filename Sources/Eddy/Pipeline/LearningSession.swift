@@ -312,10 +312,16 @@ public actor LearningSession {
             learners: learners, schema: SchemaClaim(known), late: late, executor: executor, logger: logger)
     }
 
-    /// How many samples a chunk may hold so that learning it takes about a millisecond and nobody waits longer.
-    public var chunkLimit: Int {
-        guard learner.head != nil else { return 16 }  // how wide it will be is not known yet
-        return max(1, min(1024, 2_000_000 / (learners.work + 200)))
+    /// How much a chunk may hold so that learning it takes some milliseconds at most, unless one sample alone does, and
+    /// nobody waits longer.
+    public var chunkLimit: ChunkLimit {
+        var limit = ChunkLimit.unknown
+        if let columns = learner.columns, learner.head != nil {
+            limit.samples = max(1, min(1024, 2_000_000 / (learners.work + 200)))
+            limit.numbers = limit.samples * columns + 2_000_000 / max(1, learners.workOfTerm)
+        }
+        limit.lateLabel = late.longest
+        return limit
     }
 }
 

@@ -58,15 +58,15 @@ struct FeedConversation: Sendable {
 
     // MARK: Piece by piece
 
-    /// Takes bytes, up to `limit` samples; empty where they have to wait for more.
-    mutating func decode(_ bytes: inout ByteBuffer, limit: Int) -> DecodedChunk? {
+    /// Takes bytes, up to a chunk's limit; nil where they have to wait for more.
+    mutating func decode(_ bytes: inout ByteBuffer, within limit: ChunkLimit) -> DecodedChunk? {
         if door != nil, !admit(&bytes) { return nil }
         guard !isForeign else {
             bytes.moveReaderIndex(to: bytes.writerIndex)
             return nil
         }
         let chunk = bytes.readWithUnsafeReadableBytes { raw in
-            let (chunk, used) = decoder.decode(raw.assumingMemoryBound(to: UInt8.self), limit: limit)
+            let (chunk, used) = decoder.decode(raw.assumingMemoryBound(to: UInt8.self), within: limit)
             return (used, chunk)
         }
         return chunk.isEmpty ? nil : chunk
@@ -115,9 +115,9 @@ struct FeedConversation: Sendable {
     mutating func receive(_ bytes: ByteBuffer) async -> ByteBuffer {
         var bytes = bytes
         let arrived = ContinuousClock.now
-        let limit = await session.chunkLimit
         while bytes.readableBytes > 0, !isForeign {
-            if let chunk = decode(&bytes, limit: limit) { await process(chunk, arrived: arrived) }
+            let limit = await session.chunkLimit
+            if let chunk = decode(&bytes, within: limit) { await process(chunk, arrived: arrived) }
         }
         return takeReplies()
     }
@@ -136,7 +136,7 @@ struct FeedConversation: Sendable {
         case .success(let layout):
             var records = message
             records.moveReaderIndex(forwardBy: PackedSamples.headerLength)
-            let limit = await session.chunkLimit
+            let limit = await session.chunkLimit.rows(of: layout.inputs)
             while let piece = records.readSlice(length: min(limit * layout.recordLength, records.readableBytes)),
                 piece.readableBytes > 0
             {

@@ -53,8 +53,8 @@ final class FeedHandler: ChannelDuplexHandler {
     /// Read, and not yet learned.
     private var unread = CircularBuffer<ByteBuffer>(initialCapacity: 2)
     private var arrived = ContinuousClock.now  // the newest of them
-    /// Samples a chunk, for a session elsewhere.
-    private var chunkLimit = 16
+    /// Of a chunk, for a session elsewhere.
+    private var chunkLimit = ChunkLimit.unknown
     private var isReadWanted = false
     private var input = Input.open
     /// In the middle of a chunk, or waiting for a session elsewhere.
@@ -162,16 +162,18 @@ final class FeedHandler: ChannelDuplexHandler {
         guard !isLearning, !isTurnDue, !isDraining else { return }
         isLearning = true
         var isLate = false
+        var turn = Duration.zero
         // Once nothing more is read, what was is learned even if the peer does not take its replies.
         while !isLate, input != .open || context?.channel.isWritable == true, var chunk = nextChunk() {
             guard sharesLoop else { return learnElsewhere(chunk) }
             let (activity, source, arrived) = (options.activity, source, arrived)
             let steps = session.assumeIsolated { activity.learn(&chunk, from: source, with: $0, arrived: arrived) }
             conversation.reply(to: chunk, steps)
-            isLate = !unread.isEmpty && .now - start >= FeedHandler.turn
+            turn = .now - start
+            isLate = !unread.isEmpty && turn >= FeedHandler.turn
         }
         isLearning = false
-        if isLate { takeTurnLater() }
+        if isLate { takeTurnLater(after: turn) }
         flush()  // which may call back: a peer that takes its replies at once makes the channel writable again
         if isEndDecoded, !isLate, !isLearning, !isDraining {
             finish()
@@ -185,7 +187,7 @@ final class FeedHandler: ChannelDuplexHandler {
         if !unread.isEmpty {
             let limit = sharesLoop ? session.assumeIsolated { $0.chunkLimit } : chunkLimit
             while !unread.isEmpty, !conversation.isForeign {
-                let chunk = conversation.decode(&unread[unread.startIndex], limit: limit)
+                let chunk = conversation.decode(&unread[unread.startIndex], within: limit)
                 if unread[unread.startIndex].readableBytes == 0 { unread.removeFirst() }
                 if let chunk { return chunk }
             }
@@ -202,11 +204,11 @@ final class FeedHandler: ChannelDuplexHandler {
     }
 
     /// The loop looks at its sockets only when no task is due: so the rest is due a moment later, longer than the way back
-    /// to the loop takes.
-    private func takeTurnLater() {
+    /// to the loop takes, which after a long sample has much to free. A fiftieth of the turn costs little.
+    private func takeTurnLater(after turn: Duration) {
         guard !isTurnDue else { return }
         isTurnDue = true
-        loop.assumeIsolated().scheduleTask(in: .microseconds(20)) {
+        loop.assumeIsolated().scheduleTask(in: max(.microseconds(20), TimeAmount(turn / 50))) {
             self.isTurnDue = false
             self.proceed()
         }
@@ -225,7 +227,7 @@ final class FeedHandler: ChannelDuplexHandler {
         }
     }
 
-    private func learned(_ chunk: DecodedChunk, _ steps: StepChunk, _ limit: Int) {
+    private func learned(_ chunk: DecodedChunk, _ steps: StepChunk, _ limit: ChunkLimit) {
         conversation.reply(to: chunk, steps)
         chunkLimit = limit
         isLearning = false

@@ -150,10 +150,10 @@ struct SampleRoutes: Sendable {
             format: options.format, label: options.label, schema: session.schema, lineLimit: options.lineLimit)
         var rest = Array(body.readableBytesView)[...]
         var answers: [Answer] = []
-        let limit = min(1000, await session.chunkLimit)
+        let limit = await session.chunkLimit
         while !rest.isEmpty {
             let before = rest.count
-            await answer(decoder.decode(&rest, limit: limit), &answers)
+            await answer(decoder.decode(&rest, within: limit), &answers)
             if rest.count == before { break }  // foreign bytes are not taken
             if answers.count > SampleRoutes.questionLimit {
                 throw WebError(.payloadTooLarge, "more than \(SampleRoutes.questionLimit) lines")
