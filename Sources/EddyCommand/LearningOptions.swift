@@ -106,7 +106,8 @@ struct LearningOptions: ParsableArguments {
     @Option(
         help: """
             In what it looks: errors (1 for a wrong class and 0 for a right one, or the absolute error; ddm watches errors \
-            of classes alone), loss, features (each column by itself, up to 128), or several, with commas. (default: errors)
+            of classes alone), loss, features (each column by itself, up to 128), or several, with commas. What a stream \
+            does not allow is left out, and said once. (default: errors)
             """)
     var driftOn: WatchedNames?
 

@@ -143,7 +143,7 @@ struct Train: ParsableCommand {
     private func figures(of learner: Learner) -> [String] {
         let unit: LossUnit = bits ? .bits : .nats
         let metrics = learner.metrics.summary(for: learner.task)
-        var lines: [String] = []
+        var lines = learner.unwatched.map { ["drift        \($0)"] } ?? []
         switch learner.task {
         case .classification:
             lines.append(

@@ -168,30 +168,40 @@ import Testing
         }
     }
 
-    @Test func whatContradictsTheStream_isRefusedOnceThatIsKnown() throws {
+    @Test func whatTheStreamDoesNotAllow_isSaidOnce_andTheRestIsLearned() throws {
+        func learn(_ configuration: Configuration, _ samples: [Sample]) throws -> (Learner, said: [String]) {
+            let learner = try Learner(configuration)
+            var said: [String] = []
+            learner.onDiscovery = { said.append($0) }
+            for sample in samples { #expect(learner.learn(try SampleChunk([sample])).rejections.isEmpty) }
+            #expect(learner.step == UInt64(samples.count))
+            let file = try ModelFile.decode(try ModelFile.encode(learner, schema: nil)).0
+            #expect(try state(file) == state(learner) && file.unwatched == learner.unwatched)
+            return (learner, said.filter { $0.contains("not watched for drift") })
+        }
         var ddm = Configuration()
         ddm.drift = DriftDetection(.ddm)
-        let values = try Learner(ddm)
-        let refused = values.learn(try SampleChunk([Sample([1, 2], label: .number(3.25))]))
-        #expect(refused.rejections.first?.error.got.contains("these labels are values") == true)
-        #expect(values.step == 0 && values.head == nil)
+        let values = (0..<20).map { Sample([Float($0), 1], label: .number(Float($0) + 0.25)) }
+        let (learner, said) = try learn(ddm, values)
+        #expect(said.count == 1 && said[0].contains("these labels are values") && learner.unwatched == said[0])
 
         // Classes by number that turn out to be values.
-        let turning = try Learner(ddm)
-        _ = turning.learn(try SampleChunk((0..<20).map { Sample([Float($0), 1], label: .number(Float($0 % 3))) }))
-        let before = try state(turning)
-        let late = turning.learn(try SampleChunk([Sample([1, 2], label: .number(3.25))]))
-        #expect(late.rejections.first?.error.got.contains("these labels are values") == true)
-        #expect(try state(turning) == before)
+        let classes = (0..<20).map { Sample([Float($0), 1], label: .number(Float($0 % 3))) }
+        #expect(try learn(ddm, classes).said.isEmpty)
+        let turned = try learn(ddm, classes + values)
+        #expect(turned.0.task == .regression && turned.said == said)
+        // A watch that is left out is as none.
+        var none = Configuration()
+        none.drift = .off
+        #expect(try learn(none, classes + values).0.network!.flatParameters == turned.0.network!.flatParameters)
 
         var features = Configuration()
-        features.drift = DriftDetection(.adwin, in: .features)
+        features.drift = DriftDetection(.adwin, in: [.errors, .features])
         for (columns, fits) in [(128, true), (129, false)] {
-            let learner = try Learner(features)
-            let steps = learner.learn(
-                try SampleChunk([Sample(Array(repeating: 1, count: columns), label: .text("a"))]))
-            #expect(steps.rejections.isEmpty == fits && (learner.head != nil) == fits)
-            if !fits { #expect(steps.rejections[0].error.got.contains("129 columns")) }
+            let samples = (0..<5).map { _ in Sample(Array(repeating: 1, count: columns), label: .text("a")) }
+            let (learner, said) = try learn(features, samples)
+            #expect(said.count == (fits ? 0 : 1) && learner.unwatched == said.first)
+            if !fits { #expect(said[0].contains("129 columns, expected at most 128")) }
         }
     }
 

@@ -28,7 +28,8 @@ public struct DriftDetection: Sendable, Hashable, Codable {
         public static let errors = Sources(rawValue: 1)
         /// Nats, or squared units. A rise alarms.
         public static let loss = Sources(rawValue: 2)
-        /// Every column, by a detector of its own. Any change alarms. Words and other terms are not watched.
+        /// Every column, by a detector of its own, where there are 128 at most. Any change alarms. Words and other terms
+        /// are not watched.
         public static let features = Sources(rawValue: 4)
     }
 
@@ -49,27 +50,34 @@ public struct DriftDetection: Sendable, Hashable, Codable {
     /// The most columns that are watched.
     public static let columnLimit = 128
 
-    /// Throws with a sentence where the choices contradict each other, or a task or a number of columns that is known.
-    func validate(task: LearningTask? = nil, columns: Int? = nil) throws(ArchitectureError) {
+    /// Throws with a sentence where the choices contradict each other, or a task that is known.
+    func validate(task: LearningTask? = nil) throws(ArchitectureError) {
         guard let detector else { return }
         let known: Sources = [.errors, .loss, .features]
         guard !sources.isEmpty, sources.isSubset(of: known) else {
             throw ArchitectureError("drift is looked for in nothing: expected errors, loss or features")
         }
-        if detector == .ddm {
-            let others = "expected adwin, page-hinkley or kswin"
-            guard sources == .errors else {
-                throw ArchitectureError(
-                    "DDM watches errors of classes, 1 or 0, and nothing else: for loss and features \(others)")
-            }
-            guard task != .regression else {
-                throw ArchitectureError("DDM watches errors of classes, 1 or 0, and these labels are values: \(others)")
-            }
-        }
-        if sources.contains(.features), let columns, columns > DriftDetection.columnLimit {
+        if detector == .ddm, sources != .errors {
             throw ArchitectureError(
-                "\(columns) columns to be watched for drift: at most \(DriftDetection.columnLimit); leave out features")
+                "DDM watches errors of classes, 1 or 0, and nothing else: for loss and features "
+                    + "expected adwin, page-hinkley or kswin")
         }
+        if let reason = unwatched(task: task) { throw ArchitectureError(reason) }
+    }
+
+    /// What cannot be watched in a stream, and why; nil where all can. The rest is.
+    ///
+    /// A stream shows its task and its columns only when it comes, and is learned all the same.
+    func unwatched(task: LearningTask?, columns: Int = 0) -> String? {
+        if detector == .ddm, task == .regression {
+            return "errors are not watched for drift: DDM watches errors of classes, 1 or 0, and these labels are "
+                + "values; expected adwin, page-hinkley or kswin"
+        }
+        if detector != nil, sources.contains(.features), columns > DriftDetection.columnLimit {
+            return "features are not watched for drift: \(columns) columns, expected at most "
+                + "\(DriftDetection.columnLimit)"
+        }
+        return nil
     }
 }
 

@@ -7,6 +7,12 @@
 import Backprop
 
 extension Learner {
+    /// What drift is not looked for in, though it was asked for, and why; nil where all is watched. It is said once, when
+    /// the stream shows it.
+    public var unwatched: String? {
+        head.flatMap { drift.detection.unwatched(task: $0.task, columns: encoder?.columns ?? 0) }
+    }
+
     /// The samples for which a raised step lasts.
     private static let recovery: UInt64 = 512
 
@@ -39,7 +45,8 @@ extension Learner {
     func watch(_ chunk: SampleChunk, _ first: Int, _ done: Int, _ steps: inout StepChunk) {
         guard drift.isOn, let task else { return }
         let known = steps.drifts.count
-        let columns = drift.watchesFeatures ? encoder!.columns : 0
+        let columns =
+            drift.watchesFeatures && encoder!.columns <= DriftDetection.columnLimit ? encoder!.columns : 0
         let names = columns > 0 ? expectedSchema?.inputs ?? [] : []
         var step = steps.stepsBefore + UInt64(steps.learned - steps.countLearned(in: first..<first + done))
         let before = step

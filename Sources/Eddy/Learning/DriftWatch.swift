@@ -52,6 +52,7 @@ struct DriftWatch: Sendable {
             if self.task != nil { beginPerformance() }  // errors of another kind
             self.task = task
         }
+        if detection.detector == .ddm, task == .regression { return }
         for i in performance.indices {
             let value = performance[i].subject == .errors ? error : loss
             guard let change = performance[i].update(value, hasUnit: task == .regression) else { continue }

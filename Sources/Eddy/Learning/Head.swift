@@ -151,7 +151,6 @@ extension Head {
 
     /// Turns a numeric classification into regression: a new output, and target statistics from the classes counted.
     mutating func becomeRegression(_ metrics: Metrics, configuration: Configuration) throws(ArchitectureError) {
-        try configuration.drift?.validate(task: .regression)
         if committee.isAlone {
             try committee.replaceHead(outputs: 1, loss: configuration.loss(for: .regression), keepingOutputs: false)
         } else {
@@ -177,7 +176,6 @@ extension Configuration {
         case (nil, .number(let value)):
             task = classes != nil || ClassTable.isClassLike(value) ? .classification : .regression
         }
-        try drift?.validate(task: task)
         let loss = loss(for: task)
         if task == .classification, classes == nil { known = impliedClasses(firstLabel, loss) }
         let outputs =

@@ -155,7 +155,6 @@ public final class Learner {
         let label = chunk.labels[index]
         do throws(ArchitectureError) {
             guard var head else {
-                try configuration.drift?.validate(columns: chunk.inputs)
                 let encoder = FeatureEncoder(columns: chunk.inputs)
                 let inputs = encoder.capacity(with: encoder.news(in: chunk, index))
                 let head = try configuration.head(inputs: inputs, firstLabel: label)
@@ -165,6 +164,7 @@ public final class Learner {
                     configuration.scaling
                     ? FeatureScaler(inputs: inputs, isRobust: configuration.profile == .best) : nil
                 discoveries.append(Learner.describe(head, encoder))
+                if let unwatched { discoveries.append(unwatched) }
                 return nil
             }
             switch head.meaning(of: label, configuration: configuration) {
@@ -183,6 +183,8 @@ public final class Learner {
                 metrics = Metrics(recentWindow: configuration.recentWindow, continuing: metrics.learned)
                 discoveries.append(
                     "labels are not classes: the head is rebuilt for regression at sample \(step + 1)")
+                // What columns are too many for was said at the beginning.
+                if let reason = drift.detection.unwatched(task: .regression) { discoveries.append(reason) }
             case .target, .rejected: break
             }
             self.head = head

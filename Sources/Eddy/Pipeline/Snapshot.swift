@@ -39,6 +39,8 @@ public struct Snapshot: Sendable, Codable {
     /// How often the stream was found to have changed, and the newest alarm.
     public var driftAlarms: UInt64
     public var newestDrift: DriftAlarm?
+    /// What drift is not looked for in, though it was asked for, and why; see ``Learner/unwatched``.
+    public var unwatched: String?
     public var schema: Schema?
     public var task: LearningTask?
     public var classes: [String]
@@ -65,6 +67,7 @@ public struct Snapshot: Sendable, Codable {
         collisions = learner.encoder?.collisions ?? 0
         optimizer = learner.network?.optimizer.description
         (driftAlarms, newestDrift) = (learner.drift.alarms, learner.drift.newest)
+        unwatched = learner.unwatched
         self.schema = schema
         self.counts = counts
         layers = []
@@ -89,6 +92,7 @@ public struct Snapshot: Sendable, Codable {
         if let summary = learners.summary { metrics = summary }
         outputs = learners.summaries
         driftAlarms = learners.outputs.reduce(0) { $0 + $1.drift.alarms }
+        unwatched = learners.outputs.lazy.compactMap(\.unwatched).first
     }
 
     public var parameterCount: Int { layers.reduce(0) { $0 + ($1.inputs + 1) * $1.outputs } }

@@ -274,8 +274,9 @@ struct EvaluationPage {
     }
 
     /// The steps of the newest alarms.
-    private func changes(_ drifts: DriftSeries) -> String {
-        guard !drifts.alarms.isEmpty else { return "none" }
+    private func changes(_ pass: EvaluationReport.Pass) -> String {
+        let drifts = pass.drifts
+        guard !drifts.alarms.isEmpty else { return pass.unwatched.map { "none; " + escaped($0) } ?? "none" }
         let steps = drifts.alarms.suffix(12).map { "\($0.step)" }
         let earlier = drifts.alarms.count + drifts.missed - steps.count
         return (earlier > 0 ? "\(earlier) earlier, " : "") + steps.joined(separator: ", ")
@@ -287,7 +288,7 @@ struct EvaluationPage {
             let told = seeds.count > 2 ? "\(seeds[0]) to \(seeds[seeds.count - 1])" : seeds.joined(separator: ", ")
             return [
                 escaped(entry.name), tag("code", [:], entry.options.isEmpty ? "none" : escaped(entry.options)),
-                escaped(entry.network), told, changes(entry.shown.drifts),
+                escaped(entry.network), told, changes(entry.shown),
             ]
         }
         return table([["", "options", "network", "seeds", "drift found at sample"]] + rows, style: "words")

@@ -42,6 +42,8 @@ struct EvaluationReport: Encodable {
         let regression: BySpan<RegressionFigures>?
         /// Changes found in the stream: the newest 256, and how many came before them.
         let drifts: DriftSeries
+        /// What drift was not looked for in, though it was asked for, and why.
+        let unwatched: String?
     }
 
     struct Entry: Encodable {
@@ -130,6 +132,7 @@ extension EvaluationReport.Pass {
         classification = learner.metrics.classification
         regression = learner.metrics.regression
         drifts = run.drifts
+        unwatched = learner.unwatched
     }
 
     /// The figures of a table, by the names of its columns.

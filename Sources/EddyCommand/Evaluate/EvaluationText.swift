@@ -86,12 +86,14 @@ extension EvaluationReport {
         return table.text
     }
 
-    /// What was found to change, by each configuration's pass in the middle; nil where nothing was.
+    /// What was found to change, by each configuration's pass in the middle, and what it could not look for; nil where
+    /// nothing was.
     private var changes: String? {
         let lines = configurations.flatMap { entry in
             let name = configurations.count > 1 ? entry.name + ", " : ""
             let seed = seeds > 1 ? "seed \(entry.shownSeed), " : ""
-            return entry.shown.drifts.lines().map { name + seed + $0 }
+            let unwatched = entry.shown.unwatched.map { [name + $0] } ?? []
+            return unwatched + entry.shown.drifts.lines().map { name + seed + $0 }
         }
         return lines.isEmpty ? nil : lines.joined(separator: "\n")
     }

@@ -51,7 +51,8 @@ export class ModelView {
             Scaling: scaling ? "inputs standardised online" : "none",
             Drift: drift && `${several(drift.alarms, "change")} of the stream, the last at sample ${write(drift.step)}`
                 + ` (${drift.column ?? drift.watched}, by ${drift.detector})`,
-            "Watched for drift": watching && `${watching.on.join(", ")}, by ${watching.detector}`,
+            "Watched for drift": watching && `${watching.on.join(", ")}, by ${watching.detector}`
+                + (watching.unwatched ? `; but ${watching.unwatched}` : ""),
             Collisions: collisions ? `${several(collisions, "term")} sharing an input with another` : null,
             Seed: seed,
             Feed: feed ? `${feed.host}:${feed.port}` : null,

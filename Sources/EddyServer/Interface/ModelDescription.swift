@@ -35,11 +35,14 @@ struct ModelDescription: Encodable, Sendable {
         var detector: String
         var on: [String]
         var reactions: [String]
+        /// What cannot be watched, and why; absent where all is.
+        var unwatched: String?
 
-        init?(_ configuration: Configuration) {
+        init?(_ configuration: Configuration, unwatched: String?) {
             let detection = configuration.driftDetection
             guard let detector = detection.detector else { return nil }
             self.detector = detector.rawValue
+            self.unwatched = unwatched
             let names: [(DriftDetection.Sources, String)] = [
                 (.errors, "errors"), (.loss, "loss"), (.features, "features"),
             ]
@@ -173,7 +176,7 @@ struct ModelDescription: Encodable, Sendable {
         committee =
             snapshot.committee.isEmpty ? nil : snapshot.committee.map { Vote(name: $0.name, weight: $0.weight) }
         drift = snapshot.newestDrift.map { Drift(alarms: snapshot.driftAlarms, newest: $0) }
-        driftDetection = Watching(configuration)
+        driftDetection = Watching(configuration, unwatched: snapshot.unwatched)
         collisions = snapshot.collisions
         optimizer = snapshot.optimizer ?? configuration.optimizer.description
         scaling = configuration.scaling
