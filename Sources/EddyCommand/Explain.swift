@@ -25,7 +25,7 @@ struct Explain: ParsableCommand {
     @Option(help: "A model file, from --save.", completion: .file(extensions: ["eddy"]))
     var load: String?
 
-    @Option(help: "A sample of that model as a line of CSV or JSON, with its label.")
+    @Option(help: "A sample of that model as a line of any text format, with its label; its words count too.")
     var sample: String?
 
     @Option(help: "Which of the model's several outputs. (default: the first)")
@@ -94,12 +94,14 @@ struct Explain: ParsableCommand {
         guard let schema, let frozen = learners.outputs[index ?? 0].frozen(schema: schema) else {
             throw CommandError("\(load!): the model has learned nothing yet")
         }
-        let sample = try parse(self.sample!, schema, output: index ?? 0)
+        let sample = try parse(self.sample!, schema)
+        let label = sample.label(0, ofOutput: index ?? 0)
         if !learners.isAlone { print("output    \(learners.names[index ?? 0])\n") }
         func explained(of element: String? = nil) throws -> Explanation {
             do throws(QuestionError) {
                 return try frozen.explain(
-                    sample.features, label: sample.label, of: element, pathLimit: paths, isBounded: false)
+                    sample.features, terms: sample.terms, label: label, of: element, pathLimit: paths,
+                    isBounded: false)
             } catch {
                 throw CommandError("--\(element == nil ? "sample" : "weight"): \(error)")
             }
@@ -118,7 +120,7 @@ struct Explain: ParsableCommand {
         print(try explained(of: chosen.name).paths!.paths)
     }
 
-    private func parse(_ line: String, _ schema: Schema, output: Int) throws -> Sample {
+    private func parse(_ line: String, _ schema: Schema) throws -> SampleChunk {
         var decoder = SampleDecoder(schema: SchemaClaim(schema))
         var bytes = Array((line + "\n").utf8)[...]
         let chunk = decoder.decode(&bytes)
@@ -128,14 +130,14 @@ struct Explain: ParsableCommand {
         guard chunk.samples.count == 1 else {
             throw CommandError("--sample: expected one sample, got \(chunk.samples.count)")
         }
-        return Sample(chunk.samples.features, label: chunk.samples.label(0, ofOutput: output))
+        return chunk.samples
     }
 
     private func printForward(_ explanation: Explanation) {
         print("inputs                    given        as the network sees it")
         let sample = explanation.sample
-        for (j, name) in explanation.inputs.prefix(sample.features.count).enumerated() {
-            let given = short(Double(sample.features[j]))
+        for (j, value) in Array(sample.features.enumerated()) + sample.terms.map({ ($0.input, $0.value) }) {
+            let (name, given) = (explanation.inputs[j], short(Double(value)))
             print("  \(column(name, 20)) \(column(given, 14)) \(short(Double(sample.scaled[j])))")
         }
         print("\nforward   z = Wx + b, h = f(z)")
@@ -190,9 +192,13 @@ struct Explain: ParsableCommand {
         print("\nerror shared in proportion to contributions w·a (target − output; not the gradient)")
         print("  outputs    \(errors.map { short($0) }.joined(separator: "  "))")
         for (l, layer) in layers.enumerated().reversed() {
-            guard let sentBack = l == 0 ? explanation.input.errorShare : layers[l - 1].errorShare,
+            guard var sentBack = l == 0 ? explanation.input.errorShare : layers[l - 1].errorShare,
                 let mixed = layer.mixedSigns
             else { continue }
+            if l == 0 {  // those of the inputs listed above, and of others that count
+                let (scaled, columns) = (explanation.sample.scaled, explanation.sample.features.count)
+                sentBack = sentBack.indices.filter { $0 < columns || scaled[$0] != 0 }.map { sentBack[$0] }
+            }
             let note = mixed > 0 ? "   (\(mixed) of \(layer.z.count) by magnitude: signs are mixed)" : ""
             print(
                 "  \(l == 0 ? "inputs  " : "layer \(l) ")   \(sentBack.map { short($0) }.joined(separator: "  "))\(note)"

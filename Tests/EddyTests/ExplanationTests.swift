@@ -45,6 +45,40 @@ import Testing
         return learner.network!.loss == .crossEntropy ? .label(index) : .values([Double(index)])
     }
 
+    /// Words and categories: few, so that a sample is a row, or many, so that it is a list.
+    @Test(arguments: [(3, Profile.fast), (3, .best), (400, .fast), (400, .best)])
+    func terms_countAsInLearning(words: Int, profile: Profile) throws {
+        var configuration = Configuration()
+        configuration.profile = profile
+        let learner = try Learner(configuration)
+        func sample(_ i: Int, label: Label = .none) -> Sample {
+            let terms = [Term("w\(i % words)"), Term("w\((i * 7 + 1) % words)", 2.5)]
+            return Sample([Float(i % 5)], label: label, terms: terms)
+        }
+        for i in 0..<500 { _ = learner.learn(try SampleChunk([sample(i, label: .text(i % 3 == 0 ? "a" : "b"))])) }
+        #expect(learner.encoder!.isSparse == (words > 3))
+        let frozen = try #require(learner.frozen())
+        for i in 500..<520 {
+            let row = try SampleChunk([sample(i)])
+            let told = try frozen.explain(row.features, terms: row.terms, label: "a")
+            #expect(told.prediction == learner.learn(row).prediction(at: 0), "the bits of the learner itself")
+            let names = told.sample.terms.map { told.inputs[$0.input] }
+            #expect(Set(names) == Set(sample(i).terms.map(\.name)))
+            #expect(told.sample.terms.map(\.value).reduce(0, +) == 3.5)
+            guard profile == .fast, case .class(_, let probability) = told.prediction else { continue }
+            let likeliest = Loss.softmax(told.layers.last!.h).prefix(2).max()!
+            #expect(abs(likeliest - Double(probability)) < 1e-5, "the network's own way forward")
+            let without = try frozen.explain(row.features, label: "a")
+            #expect(without.sample.terms.isEmpty && without.layers[0].z != told.layers[0].z)
+        }
+        // A word that was never seen counts for nothing.
+        let known = try SampleChunk([sample(500)])
+        let odd = try SampleChunk([Sample([0], terms: sample(500).terms + [Term("never")])])
+        #expect(
+            try frozen.explain([0], terms: known.terms, label: "b").loss
+                == frozen.explain([0], terms: odd.terms, label: "b").loss)
+    }
+
     @Test(arguments: 1...60)
     func explanation_equalsTheGraphsBackward(seed: UInt64) throws {
         let (learner, features, label) = try randomLearner(seed: seed)

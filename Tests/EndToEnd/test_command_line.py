@@ -143,6 +143,22 @@ class ExplainTest(ServerTest):
         chosen = Transcript("explain", "--load", model, "--sample", sample + ",setosa", "--weight", "W2[2,0]")
         self.assertIn("gradient of loss with respect to W2[2,0]: ", chosen.out)
 
+    def test_words_of_a_sample_count(self):
+        model = self.directory() / "model.eddy"
+        lines = "".join('{"x": %d, "colour": "%s", "label": "%s"}\n' % (i % 3, "red" if i % 2 else "blue", i % 2)
+                        for i in range(60))
+        Transcript("train", "-", "-q", "--layers", "3", "--save", model, stdin=lines.encode())
+        outputs = []
+        for colour in ("red", "blue"):
+            sample = '{"x": 1, "colour": "%s"}' % colour
+            run = Transcript("explain", "--load", model, "--sample", sample)
+            self.assertEqual((run.status, run.err), (0, ""), run)
+            self.assertIn("colour=" + colour, run.out)
+            predicted = Transcript("predict", "--load", model, stdin=sample.encode()).out.split()
+            self.assertIn("prediction %s, probability %s" % tuple(predicted), run.out)
+            outputs.append(run.out[run.out.index("forward"):])
+        self.assertNotEqual(*outputs)
+
     def test_sample_that_does_not_fit_is_told(self):
         model = self.directory() / "model.eddy"
         Transcript("train", FIXTURES / "iris.csv", "-q", "--save", model)

@@ -16,8 +16,10 @@ public struct Explanation: Sendable {
     public struct Sample: Sendable {
         /// nil for one that was not learned.
         public var step: UInt64?
-        /// Shape: (inputs).
+        /// Shape: (columns).
         public var features: [Float]
+        /// What it has beside its columns, by ascending input.
+        public var terms: [(input: Int, value: Float)]
         /// As the network sees them. Shape: (inputs).
         public var scaled: [Float]
         public var label: Label
@@ -101,7 +103,9 @@ extension FrozenLearner {
     /// Explains one sample under the present weights.
     ///
     /// - Parameters:
-    ///   - features: shape (inputs).
+    ///   - features: shape (columns).
+    ///   - terms: what the sample has beside its columns, as ``SampleChunk/terms`` of a chunk of this sample alone; those
+    ///     that the learner has no input for count for nothing.
     ///   - label: without one there is no loss, and nothing goes back.
     ///   - sampleStep: the sample's own step, where it was learned.
     ///   - element: whose paths to the loss are listed: `W1[0,2]` (layer, unit, input), `b1[0]`, `z1[3]`, `h1[3]`,
@@ -110,22 +114,25 @@ extension FrozenLearner {
     ///   - isBounded: whether to refuse what would take more than some 200 ms; if not, no limit holds.
     /// - Throws: ``QuestionError`` where the sample does not fit, there is no such element, or the network is too large.
     public func explain(
-        _ features: [Float], label: Label = .none, sampleStep: UInt64? = nil, of element: String? = nil,
-        pathLimit: Int = 50, isBounded: Bool = true
+        _ features: [Float], terms: Terms = Terms(), label: Label = .none, sampleStep: UInt64? = nil,
+        of element: String? = nil, pathLimit: Int = 50, isBounded: Bool = true
     ) throws(QuestionError) -> Explanation {
         guard !isBounded || parameterCount <= Explanation.parameterLimit else {
             throw QuestionError(
                 expected: "a network of at most \(Explanation.parameterLimit) parameters", got: "\(parameterCount)")
         }
-        let question = try question(features, label: label)
+        let question = try question(features, terms: terms, label: label)
+        let present = (columns..<inputs).filter { question.features[$0] != 0 }
         let pass = BackwardPass(self, features: question.scaled, target: question.target)
         let shares = question.target.map { errorShares(pass, $0) }
         let isTruncated = parameterCount > Explanation.weightLimit
         let layers = layers.indices.map { layer($0, pass, shares?[$0], isTruncated: isTruncated) }
         return Explanation(
             step: step,
-            sample: .init(step: sampleStep, features: features, scaled: question.scaled, label: label),
-            inputs: inputNames, outputs: outputNames, prediction: try prediction(features), loss: pass.loss,
+            sample: .init(
+                step: sampleStep, features: features, terms: present.map { ($0, question.features[$0]) },
+                scaled: question.scaled, label: label),
+            inputs: inputNames, outputs: outputNames, prediction: try prediction(features, terms), loss: pass.loss,
             lossName: loss.name,
             bits: loss.isCrossEntropy ? pass.loss.map { LossUnit.bits.from(nats: $0) } : nil,
             truncated: isTruncated, layers: layers,
@@ -136,10 +143,10 @@ extension FrozenLearner {
             })
     }
 
-    private func prediction(_ features: [Float]) throws(QuestionError) -> Prediction {
-        do throws(SampleError) { return try thawed().predict(features) } catch {
-            throw QuestionError(expected: error.expected, got: error.got)
-        }
+    private func prediction(_ features: [Float], _ terms: Terms) throws(QuestionError) -> Prediction {
+        let steps = thawed().learn(FrozenLearner.row(features, terms))  // without a label nothing is learned
+        if let error = steps.rejections.first?.error { throw QuestionError(expected: error.expected, got: error.got) }
+        return steps.prediction(at: 0)!
     }
 
     private func layer(

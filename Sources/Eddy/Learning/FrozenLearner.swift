@@ -114,6 +114,7 @@ public struct FrozenLearner: Sendable {
 
     /// A sample as the network sees it.
     struct Question {
+        /// Shape: (inputs), as that of `scaled`.
         let features: [Float]
         let scaled: [Float]
         let label: Label
@@ -121,17 +122,36 @@ public struct FrozenLearner: Sendable {
         let target: Target?
     }
 
+    /// - Parameter terms: of this one sample; those that have no input count for nothing.
     /// - Throws: ``QuestionError`` where the number of features, a feature or the label does not fit.
-    func question(_ features: [Float], label: Label) throws(QuestionError) -> Question {
+    func question(_ features: [Float], terms: Terms = Terms(), label: Label) throws(QuestionError) -> Question {
         guard features.count == columns else {
             throw QuestionError(expected: "\(columns) features", got: "\(features.count)")
         }
         for (name, feature) in zip(inputNames, features) where !feature.isFinite {
             throw QuestionError(expected: "a finite number for \(name)", got: "\(feature)")
         }
-        let all = features + Array(repeating: 0, count: inputs - columns)
+        var all = features + Array(repeating: 0, count: inputs - columns)
+        if !terms.isEmpty {
+            var encoder = encoder
+            all.withUnsafeMutableBufferPointer { row in
+                _ = encoder.encode(
+                    FrozenLearner.row(features, terms), 0, isLabelled: false, columnNames: [], into: row.baseAddress!,
+                    room: inputs)
+            }
+        }
         let scaled = scaler.map { $0.count > 0 ? $0.scaled(all) : all } ?? all
         return Question(features: all, scaled: scaled, label: label, target: try target(label, features))
+    }
+
+    /// One sample without a label.
+    static func row(_ features: [Float], _ terms: Terms) -> SampleChunk {
+        precondition(terms.ends.count <= 1, "the terms of \(terms.ends.count) samples, not of one")
+        var row = SampleChunk(inputs: features.count)
+        row.features = features
+        row.terms = terms
+        row.labels = [.none]
+        return row
     }
 
     private func target(_ label: Label, _ features: [Float]) throws(QuestionError) -> Target? {
