@@ -7,7 +7,12 @@
     void eddy_settle_##NAME(struct eddy_network *);                                                                   \
     void eddy_standardise_##NAME(const struct eddy_standardisation *);                                                \
     void eddy_pass_##NAME(float *, int64_t);                                                                          \
-    void eddy_distances_##NAME(const float *, int64_t, int64_t, const float *, const float *, float *, float *);      \
+    void eddy_distances_##NAME(const float *, int64_t, int64_t, const float *, const float *, float *);               \
+    int64_t eddy_candidates_##NAME(                                                                                   \
+        const float *, const int64_t *, int64_t, int64_t, int32_t *, float *, float *);                               \
+    void eddy_splits_##NAME(                                                                                          \
+        const float *, int64_t, const int32_t *, int64_t, const int32_t *, const float *, const int32_t *,            \
+        const float *, const float *, float *);                                                                       \
     void eddy_elementary_##NAME(int64_t, const float *, float *, float *, float *, float *);
 
 EDDY_DECLARE(baseline)
@@ -103,8 +108,22 @@ void eddy_pass(enum eddy_kernels kernels, float *block, int64_t count) {
 
 void eddy_distances(
     enum eddy_kernels kernels, const float *blocks, int64_t count, int64_t inputs, const float *x,
-    const float *factors, float *distances, float *least) {
-    EDDY_DISPATCH(kernels, eddy_distances, blocks, count, inputs, x, factors, distances, least)
+    const float *factors, float *distances) {
+    EDDY_DISPATCH(kernels, eddy_distances, blocks, count, inputs, x, factors, distances)
+}
+
+int64_t eddy_candidates(
+    enum eddy_kernels kernels, const float *distances, const int64_t *ranges, int64_t k, int64_t limit,
+    int32_t *places, float *values, float *bound) {
+    EDDY_DISPATCH(kernels, eddy_candidates, distances, ranges, k, limit, places, values, bound)
+}
+
+void eddy_splits(
+    enum eddy_kernels kernels, const float *rows, int64_t inputs, const int32_t *order, int64_t count,
+    const int32_t *features, const float *thresholds, const int32_t *sums, const float *amounts, const float *values,
+    float *left) {
+    EDDY_DISPATCH(
+        kernels, eddy_splits, rows, inputs, order, count, features, thresholds, sums, amounts, values, left)
 }
 
 void eddy_elementary(

@@ -123,6 +123,7 @@ extension [Float] {
             _ = learner.learn(stream[0..<1])
             for racer in learner.head!.committee.racers { racer.network.kernels = kernels }
             learner.head!.committee.others!.neighbours!.kernels = kernels
+            learner.head!.committee.others!.forest!.grower.kernels = kernels
             var hash = FNV1a()
             for i in 1..<100 {
                 // A class found meanwhile makes new networks, which choose again.
@@ -205,7 +206,7 @@ extension [Float] {
 
     /// Figures that cannot be, with a checksum that is right.
     @Test(arguments: [
-        (#""leader":"#, #""leader":9"#), (#""experts":8"#, #""experts":9"#), (#""columns":4"#, #""columns":7"#),
+        (#""leader":"#, #""leader":9"#), (#""experts":10"#, #""experts":11"#), (#""columns":4"#, #""columns":7"#),
         (#""forgetting":0.9995"#, #""forgetting":9.9995"#),
     ])
     func aModelThatCannotBe_isRefused(what: String, by other: String) throws {
@@ -229,9 +230,9 @@ extension [Float] {
         for kernels in Kernels.available {
             neighbours.kernels = kernels
             neighbours.find([0.1, .nan], factors: [1, 1])
-            #expect(neighbours.ofLong.places[..<neighbours.ofLong.count] == [0, 2, 1], "\(kernels)")
+            #expect(Array(neighbours.ofLong.found) == [0, 2, 1], "\(kernels)")
             neighbours.find([0.5, 9], factors: [1, 1])
-            #expect(neighbours.ofShort.places[..<neighbours.ofShort.count] == [2, 0, 1], "\(kernels)")
+            #expect(Array(neighbours.ofShort.found) == [2, 0, 1], "\(kernels)")
         }
     }
 
@@ -252,12 +253,40 @@ extension [Float] {
                 }
                 let places = (max(0, all.count - 1000)..<all.count).map { $0 % 1000 }
                 let long = zip(distances, places).sorted { $0.0 < $1.0 }.prefix(10).map(\.1)
-                #expect(Array(neighbours.ofLong.places[..<neighbours.ofLong.count]) == long)
+                #expect(Array(neighbours.ofLong.found) == long)
                 let short = zip(distances, places).suffix(250).sorted { $0.0 < $1.0 }.prefix(7).map(\.1)
-                #expect(Array(neighbours.ofShort.places[..<neighbours.ofShort.count]) == short)
+                #expect(Array(neighbours.ofShort.found) == short)
             }
             neighbours.insert(x, target: Float(i), at: i % 1000)
             all.append(x)
+        }
+    }
+
+    /// Among many equally far, and in ranges that end anywhere.
+    @Test func candidates_holdTheLeast_onAllKernels() throws {
+        var random = TestRandom(seed: 24)
+        for round in 0..<60 {
+            let count = Int.random(in: 1...500, using: &random)
+            let distances = AlignedBuffer(count: count)
+            for i in 0..<distances.count {
+                let isCoarse = round % 2 == 0
+                distances.floats[i] = isCoarse ? Float(random.next() % 4) : .random(in: 0...1, using: &random)
+            }
+            let (first, second) = (Int.random(in: 0...count, using: &random), Int.random(in: 0...count, using: &random))
+            let ranges = (0..<min(first, second), max(first, second)..<count)
+            let among = (Array(ranges.0) + Array(ranges.1)).map { distances.floats[$0] }
+            var all: Set<[UInt32]> = []
+            for kernels in Kernels.available {
+                var (places, values) = ([Int32](repeating: 0, count: 48), [Float](repeating: 0, count: 48))
+                let (left, bound) = kernels.candidates(
+                    among: distances, ranges, k: 7, limit: 48, places: &places, values: &values)
+                all.insert([UInt32(left), bound.bitPattern] + places.map { UInt32($0) } + values.map(\.bitPattern))
+                let nearest = Nearest(7)
+                nearest.find(among: ranges, distances, kernels)
+                #expect(nearest.found.map { distances.floats[$0] } == Array(among.sorted().prefix(7)))
+                #expect(Set(nearest.found).count == nearest.found.count)
+            }
+            #expect(all.count == 1)
         }
     }
 

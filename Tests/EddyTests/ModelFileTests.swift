@@ -145,7 +145,7 @@ import Testing
     @Test func aVersionOrArithmeticOfAnotherProgram_isNamed() throws {
         var bytes = try small()
         bytes[8] = 1
-        #expect(refusal(sealed(bytes))?.contains("version is 1, and this program reads 2") == true)
+        #expect(refusal(sealed(bytes))?.contains("version is 1, and this program reads 3") == true)
         let text = String(decoding: try small(), as: UTF8.self)
         #expect(text.contains("\"arithmetic\":\(Network.arithmeticVersion)"))
         let other = replacing("\"arithmetic\":\(Network.arithmeticVersion)", "\"arithmetic\":9", in: try small())

@@ -19,7 +19,7 @@ package enum Elementary {
 
     /// eˣ. Below −87.3 the result is 2⁻¹²⁶ or so rather than subnormal; above 88.3, 2.4e38. NaN stays NaN.
     @inline(__always)
-    static func exp(_ x: Lanes) -> Lanes {
+    package static func exp(_ x: Lanes) -> Lanes {
         // e^x = 2ⁿ · e^r with n = round(x / ln 2), |r| ≤ ½ ln 2.
         let clamped = x.replacing(with: 88.3, where: x .> 88.3).replacing(with: -87.3, where: x .< -87.3)
         // Adding and subtracting 1.5·2²³ rounds to the nearest whole number; its low bits hold n.

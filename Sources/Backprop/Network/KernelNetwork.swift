@@ -112,9 +112,10 @@ final class KernelNetwork {
             rates = Array(repeating: 0, count: count)
             corrections = Array(repeating: 1, count: 2 * count)
         }
+        let corrections = UpdateRule.Corrections(optimizer.rule)
         for i in 0..<count {
             rates[i] = optimizer.learningRate(at: step &+ UInt64(i)) * factor
-            (corrections[2 * i], corrections[2 * i + 1]) = optimizer.rule.corrections(at: step &+ UInt64(i))
+            (self.corrections[2 * i], self.corrections[2 * i + 1]) = corrections(at: step &+ UInt64(i))
         }
     }
 

@@ -86,14 +86,12 @@ extension Kernels {
     ///   - blocks: sixteen samples side by side. Shape: (count, inputs, 16).
     ///   - x: and `factors`, shape (inputs).
     ///   - distances: shape (count, 16).
-    ///   - least: of each block. Shape: (count).
     package func distances(
         to blocks: AlignedBuffer, count: Int, inputs: Int, from x: UnsafePointer<Float>,
-        factors: UnsafePointer<Float>, into distances: AlignedBuffer,
-        least: AlignedBuffer
+        factors: UnsafePointer<Float>, into distances: AlignedBuffer
     ) {
         guard self == .swift else {
-            eddy_distances(code, blocks.floats, Int64(count), Int64(inputs), x, factors, distances.floats, least.floats)
+            eddy_distances(code, blocks.floats, Int64(count), Int64(inputs), x, factors, distances.floats)
             return
         }
         for block in 0..<count {
@@ -104,7 +102,81 @@ extension Kernels {
                 sum += difference * difference
             }
             distances.lanes[block] = sum
-            least.floats[block] = sum.min()
+        }
+    }
+
+    /// The distances that may be among the `k` least of two ranges of places, in their order.
+    ///
+    /// The least of each lane, over all whole sixteens, are sixteen distances; so the k-th of these is no less than the k-th
+    /// of all, and what lies beyond it is left out: of a thousand, some sixteen are left.
+    ///
+    /// - Parameters:
+    ///   - k: at most 16.
+    ///   - places: and `values`, shape (limit).
+    /// - Returns: how many there are, `limit` + 1 where they are more than the limit, and the bound.
+    package func candidates(
+        among distances: AlignedBuffer, _ ranges: (Range<Int>, Range<Int>), k: Int, limit: Int,
+        places: UnsafeMutablePointer<Int32>, values: UnsafeMutablePointer<Float>
+    ) -> (count: Int, bound: Float) {
+        guard self == .swift else {
+            var bound: Float = 0
+            let edges = (
+                Int64(ranges.0.lowerBound), Int64(ranges.0.upperBound), Int64(ranges.1.lowerBound),
+                Int64(ranges.1.upperBound)
+            )
+            let count = withUnsafeBytes(of: edges) {
+                eddy_candidates(
+                    code, distances.floats, $0.assumingMemoryBound(to: Int64.self).baseAddress!, Int64(k),
+                    Int64(limit), places, values, &bound)
+            }
+            return (Int(count), bound)
+        }
+        var least = Lanes(repeating: .infinity)
+        for range in [ranges.0, ranges.1] {
+            for block in stride(from: (range.lowerBound + 15) / 16, to: range.upperBound / 16, by: 1) {
+                least = pointwiseMin(least, distances.lanes[block])
+            }
+        }
+        let bound = (0..<16).map { least[$0] }.sorted()[k - 1]
+        var count = 0
+        for range in [ranges.0, ranges.1] {
+            for place in range where distances.floats[place] <= bound {
+                guard count < limit else { return (limit + 1, bound) }
+                (places[count], values[count]) = (Int32(place), distances.floats[place])
+                count += 1
+            }
+        }
+        return (count, bound)
+    }
+
+    /// What sixteen splits of some samples would leave on their left: where a sample's feature is below the threshold, and
+    /// not missing, its amount is added to one of the split's sums, in the order of the samples.
+    ///
+    /// - Parameters:
+    ///   - rows: shape (rows, inputs).
+    ///   - order: the samples, by their row. Shape: (count).
+    ///   - features: and `thresholds`, of the splits. Shape: (16).
+    ///   - sums: which sum a sample counts in. Shape: (rows).
+    ///   - amounts: shape (rows).
+    ///   - values: where there are any, the second sum is of amount · value. Shape: (rows).
+    ///   - left: shape (sums, 16), zero before.
+    package func splits(
+        of rows: UnsafePointer<Float>, inputs: Int, order: UnsafePointer<Int32>, count: Int,
+        features: UnsafePointer<Int32>, thresholds: UnsafePointer<Float>, sums: UnsafePointer<Int32>,
+        amounts: UnsafePointer<Float>, values: UnsafePointer<Float>?, into left: AlignedBuffer
+    ) {
+        guard self == .swift else {
+            eddy_splits(
+                code, rows, Int64(inputs), order, Int64(count), features, thresholds, sums, amounts, values,
+                left.floats)
+            return
+        }
+        for i in 0..<count {
+            let row = Int(order[i])
+            for k in 0..<16 where rows[row * inputs + Int(features[k])] < thresholds[k] {
+                left.floats[Int(sums[row]) * 16 + k] += amounts[row]
+                if let values { left.floats[16 + k] += amounts[row] * values[row] }
+            }
         }
     }
 

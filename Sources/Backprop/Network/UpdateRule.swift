@@ -65,27 +65,50 @@ public enum UpdateRule: Sendable, Hashable, Codable {
     }
 
     /// 1 / (1 − β₁ᵗ) and 1 / √(1 − β₂ᵗ) for the sample learned after `step` others; 1 and 1 from some step on.
-    func corrections(at step: UInt64) -> (first: Float, second: Float) {
-        switch self {
-        case .adam(let beta1, let beta2, _), .adamW(let beta1, let beta2, _):
+    func corrections(at step: UInt64) -> (first: Float, second: Float) { Corrections(self)(at: step) }
+
+    /// The same for many steps.
+    struct Corrections {
+        private let powers: (Powers, Powers)?
+
+        init(_ rule: UpdateRule) {
+            switch rule {
+            case .adam(let beta1, let beta2, _), .adamW(let beta1, let beta2, _):
+                powers = (Powers(of: beta1), Powers(of: beta2))
+            case .sgd, .nesterov, .adaGrad, .rmsProp, .cocob: powers = nil
+            }
+        }
+
+        func callAsFunction(at step: UInt64) -> (first: Float, second: Float) {
+            guard let powers else { return (1, 1) }
             let t = step &+ 1
-            return (
-                Float(1 / (1 - UpdateRule.power(beta1, t))), Float(1 / (1 - UpdateRule.power(beta2, t)).squareRoot())
-            )
-        case .sgd, .nesterov, .adaGrad, .rmsProp, .cocob: return (1, 1)
+            return (Float(1 / (1 - powers.0[t])), Float(1 / (1 - powers.1[t]).squareRoot()))
         }
     }
 
-    /// base^exponent by squaring, 0 where it is below 10⁻²⁰: a function of both alone, so nothing need be saved.
-    static func power(_ base: Double, _ exponent: UInt64) -> Double {
-        var (result, square, rest) = (1.0, base, exponent)
-        while rest != 0 {
-            if square < 1e-20 { return 0 }
-            if rest & 1 == 1 { result *= square }
-            square *= square
-            rest >>= 1
+    /// base^exponent by squaring, 0 where a square is below 10⁻²⁰: a function of both alone, so nothing need be saved.
+    struct Powers {
+        /// base, base², base⁴, …
+        private let squares: [Double]
+
+        init(of base: Double) {
+            var squares: [Double] = []
+            var square = base
+            while squares.count < 64, square >= 1e-20 {
+                squares.append(square)
+                square *= square
+            }
+            self.squares = squares
         }
-        return result
+
+        subscript(exponent: UInt64) -> Double {
+            var (result, rest) = (1.0, exponent)
+            for square in squares where rest != 0 {
+                if rest & 1 == 1 { result *= square }
+                rest >>= 1
+            }
+            return rest == 0 ? result : 0
+        }
     }
 
     /// Throws with a sentence where a constant makes no sense.

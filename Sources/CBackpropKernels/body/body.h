@@ -36,6 +36,7 @@ EDDY_PUSH(EDDY_TARGET)
 #include "run.h"
 #include "standardise.h"
 #include "neighbours.h"
+#include "splits.h"
 
 #ifdef EDDY_TARGET
 #pragma clang attribute pop

@@ -144,10 +144,25 @@ void eddy_standardise(enum eddy_kernels, const struct eddy_standardisation *);
 void eddy_pass(enum eddy_kernels, float *block, int64_t count);
 
 /// Squared distances from a sample to those of blocks of sixteen: Σ ((value − x) · factor)². Shapes: blocks (count, inputs,
-/// 16), 64-byte aligned as are the distances (count, 16); x and factors (inputs); the least of each block (count).
+/// 16), 64-byte aligned as are the distances (count, 16); x and factors (inputs).
 void eddy_distances(
     enum eddy_kernels, const float *blocks, int64_t count, int64_t inputs, const float *x, const float *factors,
-    float *distances, float *least);
+    float *distances);
+
+/// The distances that may be among the k least of two ranges of places, in their order: those within a bound that at least k
+/// do not exceed. Returns how many there are, limit + 1 where they are more than the limit. Shapes: distances 64-byte
+/// aligned, whole sixteens; ranges (2, from and to); places and values (limit).
+int64_t eddy_candidates(
+    enum eddy_kernels kernels, const float *distances, const int64_t *ranges, int64_t k, int64_t limit,
+    int32_t *places, float *values, float *bound);
+
+/// What sixteen splits leave on their left: left[sums[row]] += amounts[row] for every row of the order whose feature lies
+/// below the threshold, and left[1] += amounts[row] · values[row] where there are values. Shapes: rows (…, inputs); order
+/// (count); features and thresholds (16); sums, amounts and values (rows); left (sums, 16), 64-byte aligned.
+void eddy_splits(
+    enum eddy_kernels kernels, const float *rows, int64_t inputs, const int32_t *order, int64_t count,
+    const int32_t *features, const float *thresholds, const int32_t *sums, const float *amounts, const float *values,
+    float *left);
 
 /// exp, log1p, sigmoid and tanh of whole lanes, for comparison. Shapes: (16 · lanes).
 void eddy_elementary(enum eddy_kernels, int64_t lanes, const float *x, float *exp, float *log1p, float *sigmoid, float *tanh);

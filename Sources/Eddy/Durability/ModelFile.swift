@@ -23,7 +23,7 @@ public struct ModelFileError: Error, Hashable, CustomStringConvertible {
 
 enum ModelFile {
     static let magic = Array("EDDYMODL".utf8)
-    static let version: UInt32 = 2
+    static let version: UInt32 = 3
 
     /// What is in the header.
     private struct Header: Codable {

@@ -1,7 +1,7 @@
 // The model file of several outputs: the files of their learners, one behind the other.
 //
 //     "EDDYMODL"            8 bytes, as of one output
-//     version               u32: 0x10001, which no model of one output has
+//     version               u32: 0x10002, which no model of one output has
 //     length of the header  u32
 //     header                JSON: the outputs' names, the schema, the mean losses
 //     models                u64 number, then each as u64 length and a whole model file, as ModelFile.swift has it
@@ -12,7 +12,7 @@
 import Foundation
 
 extension ModelFile {
-    static let jointVersion: UInt32 = 0x10001
+    static let jointVersion: UInt32 = 0x10002
 
     private struct JointHeader: Codable {
         var names: [String]

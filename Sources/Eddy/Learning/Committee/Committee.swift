@@ -1,14 +1,14 @@
 // Several learners on one stream, and one answer.
 //
 // Nobody knows beforehand which width, step size or optimizer suits a stream, nor whether old samples still tell the
-// truth in it. So a few small networks that differ in these are raced beside simpler experts that need fewer samples
-// (neighbours, counts, least squares); each learns every sample, some networks learn past samples too, and the answer is
+// truth in it. So a few small networks that differ in these are raced beside experts that need fewer samples
+// (neighbours, counts, least squares, trees); each learns every sample, some networks learn past samples too, and the answer is
 // their vote, weighted by how well each has done of late. It is the answer to tuning and to unlucky initial weights alike,
 // and costs a few microseconds a sample.
 //
 // The composition was chosen on streams of many kinds (README, "What learns") and is the same for all but streams of many
 // terms: there, linear networks and counts of words learn most from few samples, and what needs whole rows
-// (neighbours, least squares) sees the columns alone.
+// (neighbours, trees, least squares) sees the columns alone.
 
 import Backprop
 
@@ -52,6 +52,9 @@ struct Committee {
         var leastSquares: LeastSquares?
         /// Of values whose level wanders, slowly and fast.
         var levels: [LeastSquares] = []
+        var forest: Forest?
+        /// Of classes.
+        var logistic: LogisticRegression?
         var classVote: ClassVote
         var valueVote: ValueVote
         var values = ValueScale()
@@ -108,12 +111,14 @@ extension Committee.Others {
         if terms != nil { names.append("naive Bayes of terms") }
         if leastSquares != nil { names.append("least squares") }
         if !levels.isEmpty { names += ["slow level", "fast level"] }
+        if forest != nil { names.append("forest") }
+        if logistic != nil { names.append("logistic regression") }
         return names
     }
 
     var count: Int {
         (neighbours == nil ? 0 : 2) + (bayes == nil ? 0 : 1) + (terms == nil ? 0 : 1) + (leastSquares == nil ? 0 : 1)
-            + levels.count
+            + levels.count + (forest == nil ? 0 : 1) + (logistic == nil ? 0 : 1)
     }
 }
 
@@ -202,12 +207,16 @@ extension Committee.Others {
         let isValue = task == .regression
         if (1...1024).contains(inputs) {
             neighbours = NearestNeighbours(inputs: inputs, capacity: recent.capacity)
-            if !isValue { bayes = NaiveBayes(inputs: inputs) }
+            if !isValue {
+                bayes = NaiveBayes(inputs: inputs)
+                logistic = LogisticRegression(inputs: inputs)
+            }
+            forest = Forest(inputs: inputs, capacity: recent.capacity, isValue: isValue)
         }
         if isSparse, !isValue { terms = TermBayes(classes: outputs) }
         if inputs <= LeastSquares.inputLimit, inputs > 0 || isValue {
             leastSquares = LeastSquares(inputs: inputs, outputs: outputs, isFree: isValue)
-            if isValue {
+            if isValue, inputs <= LeastSquares.furtherLimit {
                 levels = [0.1, 2].map {
                     LeastSquares(inputs: inputs, outputs: 1, forgetting: 0.999, wandering: $0, isFree: true)
                 }
@@ -277,8 +286,10 @@ extension Committee.Others {
         other.recent = recent.widened(to: inputs)
         other.neighbours?.restore(other.recent)
         other.bayes = other.bayes == nil ? nil : bayes?.widened(to: inputs)
+        other.logistic = other.logistic == nil ? nil : logistic?.widened(to: inputs)
+        if other.forest != nil, let forest { other.forest!.take(over: forest) }
         other.leastSquares = leastSquares?.widened(to: inputs)
-        other.levels = levels.compactMap { $0.widened(to: inputs) }
+        other.levels = other.levels.isEmpty ? [] : levels.compactMap { $0.widened(to: inputs) }
         (other.values, other.leader) = (values, leader)
         if other.count == count {  // else some have fallen silent: the others are weighed anew
             (other.classVote, other.valueVote) = (classVote, valueVote)

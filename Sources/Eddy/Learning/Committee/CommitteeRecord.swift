@@ -13,6 +13,8 @@ struct CommitteeRecord: Sendable, Codable {
         var bayes: NaiveBayes?
         var leastSquares: LeastSquares?
         var levels: [LeastSquares]
+        var forest: Forest.Record?
+        var logistic: LogisticRegression?
         var classVote: ClassVote
         var valueVote: ValueVote
         var values: ValueScale
@@ -35,8 +37,8 @@ struct CommitteeRecord: Sendable, Codable {
     var loss: Loss
     var racers: [RacerRecord]
     var others: OthersRecord?
-    /// Of each network its parameters and each block of its optimizer's state; then what the memories hold, and
-    /// the counts of terms.
+    /// Of each network its parameters and each block of its optimizer's state; then what the memories hold, the trees
+    /// and the counts of terms.
     var blocks: [[Float]] = []
 
     private enum CodingKeys: CodingKey { case inputs, outputs, loss, racers, others }
@@ -51,11 +53,13 @@ extension Committee {
         if let others {
             record.others = .init(
                 bayes: others.bayes, leastSquares: others.leastSquares, levels: others.levels,
-                classVote: others.classVote, valueVote: others.valueVote, values: others.values, leader: others.leader,
+                forest: others.forest?.record, logistic: others.logistic, classVote: others.classVote,
+                valueVote: others.valueVote, values: others.values, leader: others.leader,
                 reservoirSeen: others.reservoir.seen, recentSeen: others.recent.seen,
                 columns: others.isSparse ? others.columns : nil,
                 terms: others.terms.map { .init(samples: $0.samples, totals: $0.totals, known: $0.known) })
             record.blocks += [others.reservoir.contents, others.recent.contents]
+            if let forest = others.forest { record.blocks.append(forest.contents) }
             if let terms = others.terms { record.blocks.append(terms.counts) }
         }
         return record
@@ -108,7 +112,9 @@ extension Committee.Others {
     fileprivate mutating func restore(
         _ saved: CommitteeRecord.OthersRecord, classes: Int, _ racers: Range<Int>, _ inputs: Int, _ blocks: [[Float]]
     ) -> Bool {
-        guard blocks.count == (terms == nil ? 2 : 3), (saved.terms == nil) == (terms == nil) else { return false }
+        guard blocks.count == 2 + (forest == nil ? 0 : 1) + (terms == nil ? 0 : 1),
+            (saved.terms == nil) == (terms == nil), (saved.forest == nil) == (forest == nil)
+        else { return false }
         let experts = racers.count + count
         let outputs = saved.leastSquares?.outputs ?? leastSquares?.outputs ?? .max
         let isTarget: (Float) -> Bool = { [task] target in
@@ -122,15 +128,18 @@ extension Committee.Others {
             saved.bayes?.isSound(outputs: classes) ?? true, (saved.leastSquares == nil) == (leastSquares == nil),
             saved.levels.count == levels.count, squares.allSatisfy({ $0.inputs == columns }),
             saved.leastSquares?.outputs == leastSquares?.outputs, outputs >= classes,
+            (saved.logistic == nil) == (logistic == nil),
+            saved.logistic?.isSound(inputs: columns, classes: max(classes, 2)) ?? true,
+            saved.forest.map({ forest!.restore($0, blocks[2], classes: classes) }) ?? true,
             saved.classVote.isSound(experts: experts), saved.valueVote.isSound(experts: experts)
         else { return false }
         if let record = saved.terms {
             terms = TermBayes(
-                samples: record.samples, totals: record.totals, known: record.known, counts: blocks[2],
+                samples: record.samples, totals: record.totals, known: record.known, counts: blocks.last!,
                 inputs: inputs - columns)
             guard terms != nil else { return false }
         }
-        (bayes, leastSquares, levels) = (saved.bayes, saved.leastSquares, saved.levels)
+        (bayes, leastSquares, levels, logistic) = (saved.bayes, saved.leastSquares, saved.levels, saved.logistic)
         (classVote, valueVote, values) = (saved.classVote, saved.valueVote, saved.values)
         leader = saved.leader
         neighbours?.restore(recent)

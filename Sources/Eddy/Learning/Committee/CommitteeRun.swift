@@ -65,13 +65,13 @@ final class CommitteeRun {
     /// Samples that fit.
     let samples: Int
     /// The first has each sample once; the others replay.
-    fileprivate var orders: [Rows]
+    var orders: [Rows]
     /// What each expert says of each sample. Shape: (experts, samples, outputs).
-    fileprivate let opinions: UnsafeMutablePointer<Float>
+    let opinions: UnsafeMutablePointer<Float>
     /// One over each column's deviation, at the present sample. Shape: (columns).
-    fileprivate let factors: UnsafeMutablePointer<Float>
+    let factors: UnsafeMutablePointer<Float>
     /// What was known of values when each sample came. Shape: (samples).
-    fileprivate let outlooks: UnsafeMutablePointer<Outlook>
+    let outlooks: UnsafeMutablePointer<Outlook>
     private let block: AlignedBuffer
 
     private static let rowLimit = 1024
@@ -124,13 +124,13 @@ final class CommitteeRun {
 
     /// What an expert says of a sample. Shape: (outputs).
     @inline(__always)
-    fileprivate func opinion(_ expert: Int, _ sample: Int) -> UnsafeMutablePointer<Float> {
+    func opinion(_ expert: Int, _ sample: Int) -> UnsafeMutablePointer<Float> {
         opinions + (expert * samples + sample) * outputs
     }
 
     /// Adds a row to an order, and returns where its scaled inputs go. Other rows of the order may have moved.
     @inline(__always)
-    fileprivate func append(
+    func append(
         _ order: Int, like row: SampleRow, _ target: Float, _ weight: Float
     ) -> UnsafeMutablePointer<Float> {
         let place = orders[order].count
@@ -140,7 +140,7 @@ final class CommitteeRun {
         return orders[order].lists?.append(like: row) ?? orders[order].inputs + place * stride
     }
 
-    fileprivate func removeAll() {
+    func removeAll() {
         for order in orders.indices {
             orders[order].count = 0
             orders[order].lists?.removeAll()
@@ -215,186 +215,5 @@ extension Committee {
         }
         let outlook = others!.values.outlook(base: base)
         return outlook.unit > 0 ? Float.clamped((Double(value) - outlook.base) / outlook.unit) : 0
-    }
-}
-
-extension Committee.Others {
-    // MARK: Before the networks
-
-    /// Scales a sample, asks the experts that are no networks and lets them learn, and lays out what the networks learn.
-    fileprivate mutating func prepare(
-        _ i: Int, _ chunk: CommitteeChunk, _ run: CommitteeRun, first: Int, seed: UInt64, _ scaler: inout FeatureScaler
-    ) {
-        let row = chunk.rows[i]
-        let target = chunk.targets[i]
-        let weight = chunk.weights?[i] ?? 1
-        let isLabelled = !target.isNaN
-        if isLabelled { scaler.update(row) }
-        if isLabelled || i == 0 { scaler.factors(into: run.factors) }
-        let scale = scaler.scale(factors: UnsafePointer(run.factors))
-
-        run.orders[0].places[i] = run.orders[0].count
-        let z = run.append(0, like: row, target, weight)
-        scaler.scale(row, factors: run.factors, into: z)
-        leastSquares?.take(z, scale)
-        for level in levels.indices { levels[level].take(z, scale) }
-        let outlook = values.outlook(base: task == .regression ? leastSquares?.output(0) : nil)
-        run.outlooks[i] = outlook
-        let lesson = task == .regression ? outlook.winsorised(target) : target
-        ask(i, row, z, chunk, run, scale, first: first)
-        if isLabelled { learn(row, z, lesson, chunk, scale, outlook, weight: chunk.balances?[i] ?? 1) }
-
-        let own = inUnits(lesson, base: outlook.base)
-        run.orders[0].targets[run.orders[0].places[i]] = own
-        var random = SeededRandom(seed: seed, stream: recent.seen)
-        for order in 1..<max(run.orders.count, 1) {
-            let rehearsal = run.orders[order].rehearsal
-            run.orders[order].places[i] = run.orders[order].count
-            run.append(order, like: row, own, weight).update(from: z, count: row.count)
-            guard isLabelled else { continue }
-            let memory = rehearsal.memory == .recent ? recent : reservoir
-            for _ in 0..<rehearsal.replays {
-                guard let place = memory.draw(&random, newest: replayLimit) else { break }
-                let past = memory.row(place)
-                let again = run.append(order, like: past, 0, memory.weights[place])
-                scaler.scale(past, factors: run.factors, into: again)
-                var base = outlook.base
-                if let leastSquares, task == .regression { base = leastSquares.value(again, scale) }
-                run.orders[order].targets[run.orders[order].count - 1] = inUnits(memory.targets[place], base: base)
-            }
-        }
-        guard isLabelled else { return }
-        reservoir.insert(row, target: lesson, weight: weight, &random)
-        if let place = recent.insert(row, target: lesson, weight: weight, &random) {
-            neighbours?.insert(row.values, target: lesson, at: place)
-        }
-    }
-
-    /// A target as networks see it: a class, or how far a value lies from its base; NaN where the unit is not known yet.
-    private func inUnits(_ target: Float, base: Double) -> Float {
-        guard task == .regression, !target.isNaN else { return target }
-        return values.unit > 0 ? Float.clamped((Double(target) - base) / values.unit) : .nan
-    }
-
-    /// What neighbours, counts and least squares say of a sample.
-    private mutating func ask(
-        _ i: Int, _ row: SampleRow, _ z: UnsafePointer<Float>, _ chunk: CommitteeChunk, _ run: CommitteeRun,
-        _ scale: FeatureScale, first: Int
-    ) {
-        var expert = first
-        func next() -> UnsafeMutablePointer<Float> {
-            defer { expert += 1 }
-            return run.opinion(expert, i)
-        }
-        let (classes, outputs) = (chunk.classes, run.outputs)
-        if neighbours != nil {
-            neighbours!.find(row.values, factors: run.factors)
-            for nearest in [neighbours!.ofLong, neighbours!.ofShort] {
-                if task == .classification {
-                    let weights = chunk.balances == nil ? nil : recent.weights
-                    neighbours!.vote(nearest, classes: classes, outputs: outputs, weights: weights, into: next())
-                } else {
-                    let outlook = run.outlooks[i]
-                    next()[0] = outlook.bounded(outlook.base + residual(nearest, scale, base: outlook.base))
-                }
-            }
-        }
-        if let bayes { bayes.predict(z, classes: classes, outputs: outputs, into: next()) }
-        if let terms { terms.predict(row, columns: columns, classes: classes, outputs: outputs, into: next()) }
-        if let leastSquares {
-            let opinion = next()
-            if task == .classification {
-                Committee.Others.probabilities(leastSquares, classes: classes, outputs: outputs, into: opinion)
-            } else {
-                opinion[0] = run.outlooks[i].bounded(leastSquares.output(0))
-            }
-        }
-        for level in levels { next()[0] = run.outlooks[i].bounded(level.output(0)) }
-    }
-
-    /// How far the neighbours lie from what least squares say of them, on the mean, and a little less: as if there were
-    /// half a neighbour more, without any difference.
-    private func residual(
-        _ nearest: NearestNeighbours.Nearest, _ scale: FeatureScale, base: Double
-    ) -> Double {
-        let neighbours = neighbours!
-        var sum = 0.0
-        for place in nearest.places[..<nearest.count] {
-            var value = base
-            if let leastSquares { value = leastSquares.value({ neighbours.feature($0, of: place) }, scale) }
-            sum += Double(neighbours.target(of: place)) - value
-        }
-        return sum / (Double(nearest.count) + Double(NearestNeighbours.smoothing))
-    }
-
-    /// Least squares of ones and zeros as probabilities.
-    private static func probabilities(
-        _ squares: LeastSquares, classes: Int, outputs: Int, into p: UnsafeMutablePointer<Float>
-    ) {
-        var sum: Float = 0
-        for k in 0..<outputs {
-            p[k] = k < classes ? Elementary.exp(min(max(Float(4 * squares.output(k)), -60), 60)) : 0
-            sum += p[k]
-        }
-        for k in 0..<classes { p[k] /= sum }
-    }
-
-    /// Learns a sample that is in hand (see ``LeastSquares/take(_:_:)``).
-    private mutating func learn(
-        _ row: SampleRow, _ z: UnsafePointer<Float>, _ target: Float, _ chunk: CommitteeChunk, _ scale: FeatureScale,
-        _ outlook: Outlook, weight: Float
-    ) {
-        if task == .classification {
-            let (label, classes) = (Int(target), chunk.classes)
-            bayes?.learn(z, label, weight: weight)
-            terms?.learn(row, columns: columns, label, weight: weight)
-            let rest = 0.02 / Double(classes)
-            leastSquares?.learn(scale, weight: weight) { k in k >= classes ? 0 : rest + (k == label ? 0.98 : 0) }
-        } else {
-            values.learn(Double(target), outlook)
-            leastSquares?.learn(scale) { _ in Double(target) }
-            for level in levels.indices { levels[level].learn(scale) { _ in Double(target) } }
-        }
-    }
-
-    // MARK: After the networks
-
-    /// Counts the votes on a sample, scores the answer, and remembers how well each expert did.
-    fileprivate mutating func decide(_ i: Int, _ chunk: CommitteeChunk, _ run: CommitteeRun, racers: Int) {
-        let target = chunk.targets[i]
-        let answer = chunk.predictions + i * run.outputs
-        chunk.losses[i] = .nan
-        if task == .classification {
-            for k in 0..<run.outputs { answer[k] = 0 }
-            let size = run.samples * run.outputs
-            classVote.decide(run.opinion(0, i), stride: size, classes: chunk.classes, into: answer)
-            guard !target.isNaN else { return }
-            chunk.losses[i] = -Elementary.log(answer[Int(target)])
-            classVote.learn(Int(target), classes: chunk.classes, weight: chunk.balances?[i] ?? 1)
-            chooseLeader(classVote.weights, racers)
-        } else {
-            let opinion = { Double(run.opinion($0, i)[0]) }
-            answer[0] = Float.clamped(valueVote.decide(opinion))
-            guard !target.isNaN else { return }
-            let error = Double(answer[0]) - Double(target)
-            chunk.losses[i] = Float.clamped(error * error)
-            let outlook = run.outlooks[i]
-            valueVote.learn(Double(outlook.winsorised(target)), deviation: outlook.deviation, opinion)
-            chooseLeader(valueVote.weights, racers)
-        }
-    }
-
-    /// Another network leads once its word weighs half as much again.
-    private mutating func chooseLeader(_ weights: [Float], _ racers: Int) {
-        for i in 0..<racers where weights[i] > 1.5 * weights[leader] { leader = i }
-    }
-}
-
-extension Float {
-    /// The nearest Float that is finite.
-    @inline(__always)
-    static func clamped(_ value: Double) -> Float {
-        let bound = Double(Float.greatestFiniteMagnitude)
-        return Float(Swift.min(Swift.max(value, -bound), bound))
     }
 }

@@ -11,7 +11,9 @@
 /// Linear regression of one or several targets on the features, by recursive least squares.
 struct LeastSquares: Sendable, Codable {
     /// Beyond so many inputs the matrix costs more than it is worth.
-    static let inputLimit = 64
+    static let inputLimit = 128
+    /// The same for one of several on a stream.
+    static let furtherLimit = 64
 
     let inputs: Int
     /// λ: the weight that a sample keeps at each further one.
@@ -169,27 +171,41 @@ struct LeastSquares: Sendable, Codable {
     mutating func learn(_ scale: FeatureScale, weight: Float = 1, _ target: (Int) -> Double) {
         if seen == 0, isFree { origin = target(0) }
         seen += 1
-        let size = size
         covariance[0] += wandering
-        var denominator = forgetting / Double(weight)
-        for i in 0..<size {
-            var sum = 0.0
-            for j in 0..<size { sum += covariance[i * size + j] * row[j] }
-            gain[i] = sum
-            denominator += row[i] * sum
-        }
-        var trace = 0.0
-        for i in 1..<max(size, 1) { trace += covariance[i * (size + 1)] }
-        let growth = trace < Double(inputs) ? 1 / forgetting : 1
-        for i in 0..<size {
-            let share = gain[i] / denominator
-            for j in 0..<size { covariance[i * size + j] = (covariance[i * size + j] - share * gain[j]) * growth }
-        }
+        let denominator = takeIn(forgetting / Double(weight))
         for k in 0..<outputs {
             let error = (target(k) - output(k)) / denominator
             for i in 0..<size { weights[k * size + i] += gain[i] * error }
         }
         if seen <= 4096 ? seen & (seen - 1) == 0 : seen % 4096 == 0 { refresh(scale) }
+    }
+
+    /// Takes the row in hand into the covariance P, and leaves P·row, as it was before, in the gain.
+    ///
+    /// - Returns: the given remainder + rowᵀ·P·row.
+    private mutating func takeIn(_ remainder: Double) -> Double {
+        let (size, inputs, forgetting) = (size, inputs, forgetting)
+        return covariance.withUnsafeMutableBufferPointer { covariance in
+            gain.withUnsafeMutableBufferPointer { gain in
+                row.withUnsafeBufferPointer { row in
+                    gain.update(repeating: 0)
+                    // P is symmetric: row by row, all sums at once, each in the order of the features.
+                    for i in 0..<size {
+                        let (x, own) = (row[i], covariance.baseAddress! + i * size)
+                        for j in 0..<size { gain[j] += x * own[j] }
+                    }
+                    var (denominator, trace) = (remainder, 0.0)
+                    for i in 0..<size { denominator += row[i] * gain[i] }
+                    for i in 1..<max(size, 1) { trace += covariance[i * (size + 1)] }
+                    let growth = trace < Double(inputs) ? 1 / forgetting : 1
+                    for i in 0..<size {
+                        let (share, own) = (gain[i] / denominator, covariance.baseAddress! + i * size)
+                        for j in 0..<size { own[j] = (own[j] - share * gain[j]) * growth }
+                    }
+                    return denominator
+                }
+            }
+        }
     }
 
     /// Takes over the scaler's moments of now. The map stays: with u' = a·u + b, w' = w / a and w₀' = w₀ − Σ w·b / a; the

@@ -27,43 +27,10 @@ struct NearestNeighbours {
     private let targets: AlignedBuffer
     /// From the sample asked about. Shape: (capacity).
     private let distances: AlignedBuffer
-    /// Of each sixteen.
-    private let least: AlignedBuffer
     var kernels = Kernels.chosen
     /// The result of ``find(_:factors:)``.
-    private(set) var ofLong: Nearest
-    private(set) var ofShort: Nearest
-
-    /// Some places, the nearest first.
-    struct Nearest {
-        private(set) var places: [Int]
-        private var distances: [Float]
-        private(set) var count = 0
-
-        init(_ limit: Int) {
-            places = Array(repeating: 0, count: limit)
-            distances = Array(repeating: .infinity, count: limit)
-        }
-
-        /// What a sample must be nearer than.
-        private(set) var worst = Float.infinity
-
-        mutating func begin() { (count, worst) = (0, .infinity) }
-
-        /// Takes a sample in that is nearer than the farthest; of equally near ones those before it stay before it.
-        mutating func insert(_ place: Int, _ distance: Float) {
-            var i = min(count, places.count - 1)
-            while i > 0, distances[i - 1] > distance {
-                distances[i] = distances[i - 1]
-                places[i] = places[i - 1]
-                i -= 1
-            }
-            distances[i] = distance
-            places[i] = place
-            if count < places.count { count += 1 }
-            if count == places.count { worst = distances[count - 1] }
-        }
-    }
+    let ofLong: Nearest
+    let ofShort: Nearest
 
     init(inputs: Int, capacity: Int) {
         self.inputs = inputs
@@ -71,7 +38,6 @@ struct NearestNeighbours {
         blocks = AlignedBuffer(count: (capacity + 15) / 16 * inputs * 16)
         targets = AlignedBuffer(count: capacity)
         distances = AlignedBuffer(count: capacity + 15)
-        least = AlignedBuffer(count: capacity / 16 + 1)
         ofLong = Nearest(NearestNeighbours.long.count)
         ofShort = Nearest(NearestNeighbours.short.count)
     }
@@ -105,29 +71,13 @@ struct NearestNeighbours {
     /// - Parameter factors: one over each feature's deviation; 0 where it has none.
     mutating func find(_ x: UnsafePointer<Float>, factors: UnsafePointer<Float>) {
         let count = (held + 15) / 16
-        kernels.distances(
-            to: blocks, count: count, inputs: inputs, from: x, factors: factors, into: distances, least: least)
-        ofLong.begin()
-        look(through: 0..<held, &ofLong)
-        ofShort.begin()
+        kernels.distances(to: blocks, count: count, inputs: inputs, from: x, factors: factors, into: distances)
+        ofLong.find(among: (0..<held, 0..<0), distances, kernels)
         // The newest, in a ring: up to the newest place, and before it what lies at the end.
         let window = min(held, NearestNeighbours.short.window)
-        look(through: max(0, newest + 1 - window)..<newest + 1, &ofShort)
-        look(through: held - max(0, window - (newest + 1))..<held, &ofShort)
-    }
-
-    /// Offers the samples of a range of places.
-    private func look(through range: Range<Int>, _ nearest: inout Nearest) {
-        var place = range.lowerBound
-        while place < range.upperBound {
-            let end = min((place & ~15) + 16, range.upperBound)
-            if least.floats[place / 16] < nearest.worst {
-                for place in place..<end where distances.floats[place] < nearest.worst {
-                    nearest.insert(place, distances.floats[place])
-                }
-            }
-            place = end
-        }
+        let first = max(0, newest + 1 - window)
+        ofShort.find(
+            among: (first..<newest + 1, held - max(0, window - (newest + 1))..<held), distances, kernels)
     }
 
     /// The shares of the classes among the nearest, smoothed. Shape: (outputs).
@@ -139,7 +89,7 @@ struct NearestNeighbours {
     ) {
         for k in 0..<outputs { shares[k] = k < classes ? NearestNeighbours.smoothing / Float(classes) : 0 }
         var sum = NearestNeighbours.smoothing
-        for place in nearest.places[..<nearest.count] {
+        for place in nearest.found {
             let weight = weights?[place] ?? 1
             shares[Int(target(of: place))] += weight
             sum += weight
