@@ -220,6 +220,60 @@ extension [Float] {
         #expect(throws: ModelFileError.self) { try ModelFile.decode(bytes) }
     }
 
+    /// A column that is missing for the first time after a load is called what it is called in the header.
+    @Test func whatIsMissingAfterALoad_keepsItsName() throws {
+        let schema = Schema(names: ["alpha", "beta"], label: "label")
+        let learner = try Learner()
+        learner.expectedSchema = schema
+        let gap = try SampleChunk([Sample([.nan, 1], label: .text("a"))])
+        _ = learner.learn(try SampleChunk((0..<5).map { Sample([Float($0), 1], label: .text($0 < 2 ? "a" : "b")) }))
+        let loaded = try ModelFile.decode(try ModelFile.encode(learner, schema: schema)).0
+        _ = learner.learn(gap)
+        _ = loaded.learn(gap)
+        #expect(learner.encoder!.names.contains("alpha is missing"))
+        #expect(try state(loaded) == state(learner))
+    }
+
+    /// Importance beside balance, both huge: everything stays finite, and the model can be read.
+    @Test func weightsBeyondAllBounds_leaveEverythingFinite() throws {
+        var configuration = Configuration()
+        configuration.balance = true
+        let learner = try Learner(configuration)
+        var random = TestRandom(seed: 71)
+        for i in 0..<300 {
+            let x: [Float] = [.random(in: -1...1, using: &random), .random(in: -1...1, using: &random)]
+            let weight: Float = i % 3 == 0 ? 3e38 : 1
+            let label = Label.text(random.oneIn(9) ? "rare" : "common")
+            let steps = learner.learn(try SampleChunk([Sample(x, label: label, weight: weight)]))
+            #expect(steps.losses.allSatisfy { $0.isFinite || i == 0 })
+        }
+        #expect(learner.head!.committee.weights.allSatisfy { $0.isFinite })
+        let loaded = try ModelFile.decode(try ModelFile.encode(learner, schema: nil)).0
+        #expect(try state(loaded) == state(learner))
+    }
+
+    /// How important samples are is not how rare their classes are: what changes into lists does not take it for that.
+    @Test func importance_isNotBalance_whenRowsBecomeLists() throws {
+        func losses(weight: Float) throws -> Double {
+            var configuration = Configuration()
+            configuration.balance = true
+            let learner = try Learner(configuration)
+            var random = TestRandom(seed: 72)
+            var sum = 0.0
+            for i in 0..<700 {
+                let isUp = random.oneIn(2)
+                let x: [Float] = [isUp ? .random(in: -1...2, using: &random) : .random(in: -2...1, using: &random)]
+                let words = i < 200 ? [] : (0..<3).map { _ in Term("w\(random.next() % 400)", 1) }
+                let sample = Sample(x, label: .text(isUp ? "up" : "down"), weight: weight, terms: words)
+                let steps = learner.learn(try SampleChunk([sample]))
+                if i > 250 { sum += Double(steps.losses[0]) }
+            }
+            #expect(learner.head!.committee.isSparse)
+            return sum / 449
+        }
+        #expect(try losses(weight: 1000) < 1.25 * losses(weight: 1))
+    }
+
     // MARK: Experts
 
     @Test func whatIsMissing_isAsNearAsCanBe() throws {

@@ -109,6 +109,47 @@ import Testing
         #expect(grove.shares([7, .nan])[0].distance(to: 0.5).magnitude < 0.05)
     }
 
+    /// What comes after a tree was grown is counted at its leaf.
+    @Test func leavesLearn() throws {
+        var grove = Grove(inputs: 1, classes: 2)
+        for i in 0..<400 { grove.learn([7], Float(i % 2)) }
+        let before = grove.forest.trees.map { $0.leaves[0] }
+        grove.learn([7], 0)
+        let counted = zip(grove.forest.trees, before).filter { $0.0.leaves[0] == $0.1 + 1 }
+        // All but the one that was grown anew, if one was.
+        #expect(counted.count >= Forest.trees - 1)
+    }
+
+    /// The same splits in any unit: far beyond and far below where squares of Floats end.
+    @Test(arguments: [Float(1e30), 1e-30])
+    func theUnitOfValues_doesNotMatter(unit: Float) throws {
+        var random = TestRandom(seed: 37)
+        var (plain, scaled) = (Grove(inputs: 3, classes: 0), Grove(inputs: 3, classes: 0))
+        var errors = (0.0, 0.0)
+        for i in 0..<600 {
+            let x = (0..<3).map { _ in Float.random(in: -1...1, using: &random) }
+            let y: Float = x[1] > 0.3 ? 3 : -1
+            if i > 300 {
+                errors.0 += abs(plain.value(x)! - Double(y))
+                errors.1 += abs(scaled.value(x)! / Double(unit) - Double(y))
+            }
+            plain.learn(x, y)
+            scaled.learn(x, y * unit)
+        }
+        #expect(abs(errors.1 / errors.0 - 1) < 0.05, "\(errors)")
+    }
+
+    /// Samples that weigh nothing do not make a tree say 0.
+    @Test func weightsOfNothing_leaveTheNewestValue() {
+        var tree = RandomTree(isValue: true)
+        let leaf = tree.addLeaf()
+        tree.learn(1000, weight: 0, at: leaf)
+        #expect(tree.leaves[1] == 1000)
+        tree.learn(-3e38, weight: 1, at: leaf)
+        tree.learn(3e38, weight: 1, at: leaf)
+        #expect(abs(tree.leaves[1]) < 1e32)
+    }
+
     /// A weight counts as so many samples.
     @Test func weights_count() throws {
         var grove = Grove(inputs: 1, classes: 2)

@@ -43,7 +43,7 @@ import Testing
         let frozen = try #require(await session("iris").frozen())
         let layer = frozen.weightMaps().layers[0]
         #expect(layer.shape == [4, 32] && layer.rows == 32 && layer.columns == 4 && !layer.pooled)
-        let weights = frozen.thawed().network!.weights(of: 0)  // (inputs, outputs)
+        let weights = try frozen.thawed().network!.weights(of: 0)  // (inputs, outputs)
         #expect(layer.scale == weights.map(abs).max())
         for unit in 0..<32 {
             for input in 0..<4 {
@@ -59,7 +59,7 @@ import Testing
             await session("digits", hidden: [.dense(inputs, .tanh), .dense(units, .relu)]).frozen())
         let layer = frozen.weightMaps().layers[1]
         #expect(layer.rows == 64 && layer.columns == 64 && layer.pooled && layer.map.count == 4096)
-        let weights = frozen.thawed().network!.weights(of: 1)
+        let weights = try frozen.thawed().network!.weights(of: 1)
         for row in 0..<64 {
             for column in 0..<64 {
                 var largest: Float = 0

@@ -70,7 +70,8 @@ import Testing
     }
 
     /// A slope of noisy labels is found, and is calm where it is not known.
-    @Test func noisyLabels_areCalmlyTold() throws {
+    @Test(arguments: [Float(1), 1e5])
+    func noisyLabels_areCalmlyTold_whateverSamplesWeigh(weight: Float) throws {
         var random = TestRandom(seed: 52)
         let (recent, reservoir) = (ReplayMemory(.recent, inputs: 2), ReplayMemory(.reservoir, inputs: 2))
         var logistic = LogisticRegression(inputs: 2)
@@ -86,8 +87,8 @@ import Testing
             scaler.update(x)
             scaler.factors(into: &factors)
             x.asRow {
-                reservoir.insert($0, target: isUp ? 1 : 0, weight: 1, &place)
-                recent.insert($0, target: isUp ? 1 : 0, weight: 1, &place)
+                reservoir.insert($0, target: isUp ? 1 : 0, weight: weight, &place)
+                recent.insert($0, target: isUp ? 1 : 0, weight: weight, &place)
             }
             factors.withUnsafeBufferPointer {
                 logistic.learn(

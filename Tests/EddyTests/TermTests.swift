@@ -101,7 +101,7 @@ private func learner(_ profile: Profile) throws -> Learner {
         _ = learner.learn(stream[0..<500])
         #expect(learner.encoder!.isSparse)
         let before = try state(learner)
-        let copy = learner.frozen()!.thawed()
+        let copy = try learner.frozen()!.thawed()
         let questions = stream[500..<600].withoutLabels()
         let answers = learner.learn(questions).predictions.map(\.bitPattern)
         #expect(try state(learner) == before)
@@ -165,7 +165,7 @@ private func learner(_ profile: Profile) throws -> Learner {
         let second = try ModelFile.decode(try ModelFile.encode(first, schema: nil)).0
         _ = second.learn(stream[count - 20..<count])
         #expect(try state(second) == state(whole))
-        _ = whole.frozen()!.thawed()
+        _ = try whole.frozen()!.thawed()
     }
 
     @Test func aTermWhoseSquaresVanish_isFinite() throws {

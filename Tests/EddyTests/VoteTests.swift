@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Backprop
@@ -27,6 +28,14 @@ import Testing
         #expect(own < 0.90 * best, "\(own / best)")
         #expect(abs(vote.weights.reduce(0, +) - 1) < 1e-4 && vote.weights[2] < 0.2, "\(vote.weights)")
         #expect(vote.isSound(experts: 3) && !vote.isSound(experts: 2))
+        // Two that are right for reasons of their own are both believed whole: the powers are 1, 1 and anything.
+        let saved = try JSONDecoder().decode(Saved.self, from: try JSONEncoder().encode(vote))
+        for power in saved.newton.coefficients[..<2] { #expect(abs(power - 1) < 0.35, "\(power)") }
+    }
+
+    private struct Saved: Decodable {
+        struct Newton: Decodable { let coefficients: [Double] }
+        let newton: Newton
     }
 
     /// The expert that was right until now is wrong from now on.

@@ -3,7 +3,7 @@
 // Sixteen samples stand side by side, so that every operation is on whole lanes and each sample's sums are taken in the
 // order of its features: the same bits on every machine.
 
-/// Mean-free cross-entropy of a linear softmax over a table of samples, with a ridge on the weights.
+/// The summed cross-entropy of a linear softmax over a table of samples, each by its weight, with a ridge.
 package final class SoftmaxObjective {
     package let inputs: Int
     package let outputs: Int

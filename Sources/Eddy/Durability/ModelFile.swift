@@ -153,7 +153,9 @@ enum ModelFile {
                     + "\(Network.arithmeticVersion): the same bits could not follow")
         }
         do {
-            return (try learner(header, blocks), header.schema)
+            let learner = try learner(header, blocks)
+            learner.expectedSchema = header.schema
+            return (learner, header.schema)
         } catch let error as ArchitectureError {
             throw ModelFileError(description: error.description)
         }
@@ -168,7 +170,11 @@ enum ModelFile {
         var reader = Reader(bytes: bytes[8...])
         let fileVersion: UInt32 = try reader.integer()
         guard fileVersion == version || fileVersion == jointVersion else {
-            throw ModelFileError(description: "its version is \(fileVersion), and this program reads \(version)")
+            let own = fileVersion < 0x10000 ? version : jointVersion & 0xFFFF
+            throw ModelFileError(
+                description:
+                    "its version is \(fileVersion & 0xFFFF), and this program reads \(own): learn the stream anew, "
+                    + "or use the program that wrote it")
         }
         var tail = Reader(bytes: bytes[(bytes.count - 8)...])
         let expected: UInt64 = try tail.integer()

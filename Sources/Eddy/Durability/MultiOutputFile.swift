@@ -42,7 +42,9 @@ extension ModelFile {
     static func decodeAll(_ bytes: [UInt8]) throws -> (MultiOutputLearner, Schema?) {
         guard isJoint(bytes) else {
             let (learner, schema) = try decode(bytes)
-            return (MultiOutputLearner([learner], names: schema?.labels ?? ["label"], joint: nil), schema)
+            let learners = MultiOutputLearner([learner], names: schema?.labels ?? ["label"], joint: nil)
+            learners.expectedSchema = schema
+            return (learners, schema)
         }
         let body = try checkedBody(bytes)
         var reader = Reader(bytes: body)
@@ -72,7 +74,9 @@ extension ModelFile {
                 learner.columns == nil || outputs[0].columns == nil || learner.columns == outputs[0].columns
             else { throw ModelFileError(description: "its outputs do not belong together") }
         }
-        return (MultiOutputLearner(outputs, names: header.names, joint: header.joint), header.schema)
+        let learner = MultiOutputLearner(outputs, names: header.names, joint: header.joint)
+        learner.expectedSchema = header.schema
+        return (learner, header.schema)
     }
 
     /// Whether a file claims to be one of several outputs.

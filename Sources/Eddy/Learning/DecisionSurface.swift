@@ -104,7 +104,7 @@ extension FrozenLearner {
             size: size, values: Data(), samples: recent.points(x: x, y: y, task))
 
         // A row at a time: with many inputs the whole grid would be large.
-        let learner = thawed()
+        let learner = try thawed()
         let steps = Double(size - 1)
         var row = SampleChunk(inputs: columns)
         for column in 0..<size {

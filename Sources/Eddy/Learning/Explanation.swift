@@ -144,7 +144,7 @@ extension FrozenLearner {
     }
 
     private func prediction(_ features: [Float], _ terms: Terms) throws(QuestionError) -> Prediction {
-        let steps = thawed().learn(FrozenLearner.row(features, terms))  // without a label nothing is learned
+        let steps = try thawed().learn(FrozenLearner.row(features, terms))  // without a label nothing is learned
         if let error = steps.rejections.first?.error { throw QuestionError(expected: error.expected, got: error.got) }
         return steps.prediction(at: 0)!
     }

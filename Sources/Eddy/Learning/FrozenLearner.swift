@@ -96,7 +96,9 @@ public struct FrozenLearner: Sendable {
     }
 
     /// A learner that predicts as the original did, of its own.
-    func thawed() -> Learner {
+    ///
+    /// - Throws: ``QuestionError`` where what was copied makes no learner: a fault, which must not take others along.
+    func thawed() throws(QuestionError) -> Learner {
         do {
             let learner = try Learner(configuration)
             learner.restore(
@@ -106,7 +108,7 @@ public struct FrozenLearner: Sendable {
                     targets: targets), encoder: encoder, scaler: scaler, metrics: Metrics(continuing: step))
             return learner
         } catch {
-            preconditionFailure("what was copied from a learner cannot be built: \(error)")
+            throw QuestionError(expected: "a learner that can be asked", got: "one that cannot be copied: \(error)")
         }
     }
 
@@ -161,7 +163,7 @@ public struct FrozenLearner: Sendable {
             throw QuestionError(expected: "a number as the label, since the task is regression", got: "\"\(name)\"")
         case (.number(let value), .regression):
             guard value.isFinite else { throw QuestionError(expected: "a finite number as the label", got: "\(value)") }
-            return .values([Double(thawed().networkTarget(value, for: features))])
+            return .values([Double(try thawed().networkTarget(value, for: features))])
         case (.text(let name), .classification): return try target(table.index(of: name), got: "\"\(name)\"")
         case (.number(let value), .classification):
             guard value.isFinite else { throw QuestionError(expected: "a finite number as the label", got: "\(value)") }

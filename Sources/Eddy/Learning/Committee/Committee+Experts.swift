@@ -5,6 +5,11 @@
 
 import Backprop
 
+extension Committee {
+    /// Beyond this a sample counts no more: sums of weights, and of their squares, have to stay finite.
+    static let weightLimit: Float = 1e9
+}
+
 extension Committee.Others {
     // MARK: Before the networks
 
@@ -14,7 +19,7 @@ extension Committee.Others {
     ) {
         let row = chunk.rows[i]
         let target = chunk.targets[i]
-        let weight = chunk.weights?[i] ?? 1
+        let weight = min(chunk.weights?[i] ?? 1, Committee.weightLimit)
         let isLabelled = !target.isNaN
         if isLabelled { scaler.update(row) }
         if isLabelled || i == 0 { scaler.factors(into: run.factors) }
@@ -51,8 +56,9 @@ extension Committee.Others {
             }
         }
         guard isLabelled else { return }
-        reservoir.insert(row, target: lesson, weight: weight, &random)
-        if let place = recent.insert(row, target: lesson, weight: weight, &random) {
+        let balance = chunk.balances?[i] ?? 1
+        reservoir.insert(row, target: lesson, weight: weight, balance: balance, &random)
+        if let place = recent.insert(row, target: lesson, weight: weight, balance: balance, &random) {
             neighbours?.insert(row.values, target: lesson, at: place)
         }
         forest?.learn(lesson, weight: weight, recent, reservoir, classes: chunk.classes, seed: seed)
@@ -80,7 +86,7 @@ extension Committee.Others {
             neighbours!.find(row.values, factors: run.factors)
             for nearest in [neighbours!.ofLong, neighbours!.ofShort] {
                 if task == .classification {
-                    let weights = chunk.balances == nil ? nil : recent.weights
+                    let weights = chunk.balances == nil ? nil : recent.balances
                     neighbours!.vote(nearest, classes: classes, outputs: outputs, weights: weights, into: next())
                 } else {
                     let outlook = run.outlooks[i]

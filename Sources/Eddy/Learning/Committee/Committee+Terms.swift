@@ -8,7 +8,7 @@ extension Committee {
     /// - Parameters:
     ///   - columns: inputs before the terms.
     ///   - classes: that are known; 0 for values.
-    ///   - isBalanced: whether the weights that samples had are for the balance of classes.
+    ///   - isBalanced: whether classes are balanced.
     ///   - scaler: for lists already. What is learned again does not count for it twice.
     func sparse(
         columns: Int, inputs: Int, classes: Int, isBalanced: Bool, scaler: FeatureScaler
@@ -21,12 +21,15 @@ extension Committee {
 
         let recent = others.recent.sparse(columns: columns)
         let rows = SparseBuffer()
-        let numbers = AlignedBuffer(count: recent.count * (3 + leader.outputs))
+        let numbers = AlignedBuffer(count: recent.count * (4 + leader.outputs))
         let (targets, weights) = (numbers.floats, numbers.floats + recent.count)
+        let (balances, losses) = (weights + recent.count, weights + 2 * recent.count)
         for (i, place) in recent.order.enumerated() {
             let row = recent.row(place)
             rows.append(like: row).update(from: row.values, count: row.count)
-            (targets[i], weights[i]) = (recent.targets[place], recent.weights[place])
+            (targets[i], weights[i], balances[i]) = (
+                recent.targets[place], recent.weights[place], recent.balances[place]
+            )
         }
         var scaler = scaler
         var done = 0
@@ -34,8 +37,8 @@ extension Committee {
             done += committee.run(
                 CommitteeChunk(
                     count: recent.count - done, rows: .lists(rows, from: done), targets: targets + done,
-                    weights: weights + done, balances: isBalanced ? UnsafePointer(weights + done) : nil,
-                    classes: classes, predictions: weights + 2 * recent.count, losses: weights + recent.count),
+                    weights: weights + done, balances: isBalanced ? UnsafePointer(balances + done) : nil,
+                    classes: classes, predictions: losses + recent.count, losses: losses),
                 scaler: &scaler)
         }
         withExtendedLifetime(numbers) {}

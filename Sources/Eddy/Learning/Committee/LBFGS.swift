@@ -1,7 +1,7 @@
 // Minimising a smooth function whose gradient is known: L-BFGS (Liu and Nocedal, Mathematical Programming 45, 1989).
 //
 // Gradients of the last few moves stand for the curvature, so that a handful of evaluations goes as far as hundreds of
-// plain steps. The step length is halved, or thereabouts, until the function falls as it should (Armijo 1966).
+// plain steps. A step is shortened until the function falls as it should (Armijo 1966).
 
 /// Limited-memory BFGS.
 struct LBFGS {

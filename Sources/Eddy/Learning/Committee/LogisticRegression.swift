@@ -145,15 +145,17 @@ struct LogisticRegression: Sendable, Codable {
             inputs: inputs, outputs: outputs, count: count,
             ridge: (LogisticRegression.ridge, LogisticRegression.constantRidge))
         var z = [Float](repeating: 0, count: inputs)
+        var sum: Float = 0  // of the weights
         func add(_ memory: ReplayMemory, _ place: Int, at row: Int) {
             let x = memory.row(place).values
             for j in 0..<inputs { z[j] = scaled(x[j], j) }
             loss.set(row, z, label: Int(memory.targets[place]), weight: memory.weights[place])
+            sum += memory.weights[place]
         }
         let fresh = recent.order.suffix(min(count, recent.count))
         for (row, place) in fresh.enumerated() { add(recent, place, at: row) }
         for place in 0..<count - fresh.count { add(reservoir, place, at: fresh.count + place) }
-        LBFGS().minimise(&weights, scale: 1 / (0.5 * Float(count) + LogisticRegression.ridge)) {
+        LBFGS().minimise(&weights, scale: 1 / (0.5 * sum + LogisticRegression.ridge)) {
             loss($0, gradient: &$1)
         }
     }

@@ -53,10 +53,10 @@ struct RandomTree: Sendable {
         let place = leaf * stride
         leaves[place] = min(leaves[place] + weight, RandomTree.weightLimit)
         guard !isValue else {
-            guard leaves[place] > 0 else { return }
-            // In Double, where the distance between two Floats does not overflow.
+            // In Double, where the distance between two Floats does not overflow. Of samples that weigh nothing, the newest.
+            let share = leaves[place] > 0 ? min(1, Double(weight / leaves[place])) : 1
             let mean = Double(leaves[place + 1])
-            leaves[place + 1] = Float.clamped(mean + min(1, Double(weight / leaves[place])) * (Double(target) - mean))
+            leaves[place + 1] = Float.clamped(mean + share * (Double(target) - mean))
             return
         }
         for slot in 0..<RandomTree.slots {

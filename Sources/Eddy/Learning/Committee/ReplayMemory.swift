@@ -40,6 +40,8 @@ final class ReplayMemory {
     let targets: UnsafeMutablePointer<Float>
     /// What each sample's updates are scaled by. Shape: (capacity).
     let weights: UnsafeMutablePointer<Float>
+    /// What of these is for the balance of classes; 1 where that was not asked for. Shape: (capacity).
+    let balances: UnsafeMutablePointer<Float>
 
     /// The most Floats that are kept: 4 MB.
     private static let floatLimit = 1 << 20
@@ -62,6 +64,8 @@ final class ReplayMemory {
         targets.initialize(repeating: 0, count: capacity)
         weights = .allocate(capacity: capacity)
         weights.initialize(repeating: 1, count: capacity)
+        balances = .allocate(capacity: capacity)
+        balances.initialize(repeating: 1, count: capacity)
     }
 
     deinit {
@@ -70,6 +74,7 @@ final class ReplayMemory {
         lengths.deallocate()
         targets.deallocate()
         weights.deallocate()
+        balances.deallocate()
     }
 
     /// A sample's features.
@@ -105,7 +110,9 @@ final class ReplayMemory {
 
     /// Takes a sample in, in place of another where the memory is full; returns its place, nil where it is not kept.
     @inline(__always) @discardableResult
-    func insert(_ x: SampleRow, target: Float, weight: Float, _ random: inout SeededRandom) -> Int? {
+    func insert(
+        _ x: SampleRow, target: Float, weight: Float, balance: Float = 1, _ random: inout SeededRandom
+    ) -> Int? {
         guard x.count <= stride else { return nil }
         defer { seen += 1 }
         var place = Int(seen % UInt64(capacity))
@@ -120,6 +127,7 @@ final class ReplayMemory {
         }
         targets[place] = target
         weights[place] = weight
+        balances[place] = balance
         if count < capacity { count += 1 }
         return place
     }
@@ -131,7 +139,9 @@ final class ReplayMemory {
         let kept = UInt64(min(newest, other.count))
         for number in other.seen - kept..<other.seen {
             let place = Int(number % UInt64(other.capacity))
-            insert(other.row(place), target: other.targets[place], weight: other.weights[place], &random)
+            insert(
+                other.row(place), target: other.targets[place], weight: other.weights[place],
+                balance: other.balances[place], &random)
         }
     }
 
@@ -164,7 +174,10 @@ final class ReplayMemory {
     ) -> ReplayMemory {
         var random = SeededRandom(seed: seen)
         for place in order.suffix(other.capacity) {
-            form(row(place)) { other.insert($0, target: targets[place], weight: weights[place], &random) }
+            form(row(place)) {
+                other.insert(
+                    $0, target: targets[place], weight: weights[place], balance: balances[place], &random)
+            }
         }
         // One that is not full has seen what it holds: it takes in all that comes.
         if kind == .reservoir, other.count == other.capacity { other.seen = max(seen, other.seen) }
@@ -173,7 +186,7 @@ final class ReplayMemory {
 
     // MARK: In the model file
 
-    /// Everything held, for a file: each sample's features, target and weight; of a list, the number of its values and
+    /// Everything held, for a file: each sample's features, target, weight and balance; of a list, the number of its values and
     /// their places before them.
     var contents: [Float] {
         var contents: [Float] = []
@@ -184,7 +197,7 @@ final class ReplayMemory {
                 for k in 0..<row.count { contents.append(Float(places[k])) }
             }
             contents += UnsafeBufferPointer(start: row.values, count: row.count)
-            contents += [targets[place], weights[place]]
+            contents += [targets[place], weights[place], balances[place]]
         }
         return contents
     }
@@ -204,7 +217,7 @@ final class ReplayMemory {
                 length = Int(first)
                 guard length >= columns else { return false }
             }
-            guard count < capacity, rest.count >= (isSparse ? 2 : 1) * length + 2 else { return false }
+            guard count < capacity, rest.count >= (isSparse ? 2 : 1) * length + 3 else { return false }
             if isSparse {
                 var least: Float = 0
                 for k in 0..<length {
@@ -215,9 +228,16 @@ final class ReplayMemory {
                 }
                 lengths[count] = length
             }
-            for k in 0..<length { rows[count * stride + k] = rest.removeFirst() }
-            (targets[count], weights[count]) = (rest.removeFirst(), rest.removeFirst())
-            guard isTarget(targets[count]), weights[count].isFinite else { return false }
+            for k in 0..<length {
+                rows[count * stride + k] = rest.removeFirst()
+                guard !rows[count * stride + k].isInfinite else { return false }  // NaN is what is missing
+            }
+            (targets[count], weights[count], balances[count]) = (
+                rest.removeFirst(), rest.removeFirst(), rest.removeFirst()
+            )
+            guard isTarget(targets[count]), (0...Committee.weightLimit).contains(weights[count]),
+                (0...Committee.weightLimit).contains(balances[count])
+            else { return false }
             count += 1
         }
         guard seen >= UInt64(count), seen < 1 << 62, count == capacity || seen == UInt64(count) else { return false }

@@ -23,7 +23,7 @@ final class TreeGrower {
     private let rows: AlignedBuffer
     private let targets: AlignedBuffer
     private let weights: AlignedBuffer
-    /// Of values from their node's mean.
+    /// Of values from their node's mean, in parts of the largest.
     private let differences: AlignedBuffer
     /// Which sum a sample counts in.
     private let sums: UnsafeMutablePointer<Int32>
@@ -157,14 +157,17 @@ final class TreeGrower {
         return nil
     }
 
-    /// Tells values from the node's mean, or what they differ by would drown in what they share.
+    /// Tells values from the node's mean, or what they differ by would drown in what they share, and in parts of the largest
+    /// difference, whatever the unit. There is one, or the node would be pure.
     private func centre(_ samples: Range<Int>) {
         var sum = 0.0
         for i in samples { sum += Double(targets.floats[Int(order[i])]) }
         let mean = sum / Double(samples.count)
+        var largest = 0.0
+        for i in samples { largest = max(largest, abs(Double(targets.floats[Int(order[i])]) - mean)) }
         for i in samples {
             let row = Int(order[i])
-            differences.floats[row] = Float.clamped(Double(targets.floats[row]) - mean)
+            differences.floats[row] = Float((Double(targets.floats[row]) - mean) / largest)
         }
     }
 
