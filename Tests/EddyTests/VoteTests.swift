@@ -75,6 +75,23 @@ import Testing
         #expect(vote.isSound(experts: 2) && !vote.isSound(experts: 3))
     }
 
+    /// Experts that say nearly the same, for two million samples: rounding must not make a curvature of what is none.
+    @Test func newtonSteps_stayStable_forEver() throws {
+        var random = TestRandom(seed: 65)
+        var newton = OnlineNewton(from: [0, 0, 0, 0], prior: 0.01)
+        var worst = 0.0
+        for i in 0..<2_000_000 {
+            let (a, b) = (Double.random(in: -1...1, using: &random), Double.random(in: -1...1, using: &random))
+            let near = a + 1e-4 * Double.random(in: -1...1, using: &random)
+            let x = [a, near, b, a - near]
+            let said = zip(x, newton.coefficients).reduce(0) { $0 + $1.0 * $1.1 }
+            let y = a - 2 * b + 0.1 * Double.random(in: -1...1, using: &random)
+            if i > 1_000_000 { worst = max(worst, abs(y - said)) }
+            newton.move(along: x, by: y - said)
+        }
+        #expect(worst < 0.3 && newton.isSound(count: 4), "\(worst), \(newton.coefficients)")
+    }
+
     /// With squared errors an online Newton step is least squares: the coefficients are found.
     @Test func newtonSteps_findALinearMap() throws {
         var random = TestRandom(seed: 64)

@@ -93,15 +93,21 @@ struct LeastSquares: Sendable, Codable {
         self.forgetting = forgetting
         self.wandering = wandering
         self.isFree = isFree
-        covariance = Array(repeating: 0, count: (inputs + 1) * (inputs + 1))
-        for i in 0...inputs { covariance[i * (inputs + 2)] = 1 }
-        if isFree { covariance[0] = 1000 }
+        covariance = []
         weights = Array(repeating: 0, count: outputs * (inputs + 1))
         offsets = Array(repeating: 0, count: inputs)
         factors = offsets
         row = Array(repeating: 0, count: inputs + 1)
         gain = row
         row[0] = 1
+        resetCovariance()
+    }
+
+    /// Nothing is known: what is already in the weights stays.
+    private mutating func resetCovariance() {
+        covariance = Array(repeating: 0, count: size * size)
+        for i in 0..<size { covariance[i * (size + 1)] = 1 }
+        if isFree { covariance[0] = 1000 }
     }
 
     mutating func add(outputs more: Int) {
@@ -172,7 +178,12 @@ struct LeastSquares: Sendable, Codable {
         if seen == 0, isFree { origin = target(0) }
         seen += 1
         covariance[0] += wandering
-        let denominator = takeIn(forgetting / Double(weight))
+        let remainder = forgetting / Double(weight)
+        var denominator = takeIn(remainder)
+        if !(denominator >= remainder) {  // rounding has spoiled it
+            resetCovariance()
+            denominator = takeIn(remainder)
+        }
         for k in 0..<outputs {
             let error = (target(k) - output(k)) / denominator
             for i in 0..<size { weights[k * size + i] += gain[i] * error }
@@ -182,7 +193,8 @@ struct LeastSquares: Sendable, Codable {
 
     /// Takes the row in hand into the covariance P, and leaves P·row, as it was before, in the gain.
     ///
-    /// - Returns: the given remainder + rowᵀ·P·row.
+    /// - Returns: the given remainder + rowᵀ·P·row; where that is less than the remainder, which no covariance can be,
+    ///   nothing was taken in.
     private mutating func takeIn(_ remainder: Double) -> Double {
         let (size, inputs, forgetting) = (size, inputs, forgetting)
         return covariance.withUnsafeMutableBufferPointer { covariance in
@@ -196,11 +208,14 @@ struct LeastSquares: Sendable, Codable {
                     }
                     var (denominator, trace) = (remainder, 0.0)
                     for i in 0..<size { denominator += row[i] * gain[i] }
+                    guard denominator >= remainder else { return denominator }
                     for i in 1..<max(size, 1) { trace += covariance[i * (size + 1)] }
                     let growth = trace < Double(inputs) ? 1 / forgetting : 1
+                    // gainᵢ · gainⱼ first: then P stays symmetric to the bit, without which it would not stay positive.
+                    let scale = 1 / denominator
                     for i in 0..<size {
-                        let (share, own) = (gain[i] / denominator, covariance.baseAddress! + i * size)
-                        for j in 0..<size { own[j] = (own[j] - share * gain[j]) * growth }
+                        let (factor, own) = (gain[i], covariance.baseAddress! + i * size)
+                        for j in 0..<size { own[j] = (own[j] - factor * gain[j] * scale) * growth }
                     }
                     return denominator
                 }

@@ -17,8 +17,15 @@ struct OnlineNewton: Sendable, Codable {
 
     init(from start: [Double], prior: Double) {
         (coefficients, self.prior) = (start, prior)
-        inverse = Array(repeating: 0, count: start.count * start.count)
-        for i in start.indices { inverse[i * (start.count + 1)] = prior }
+        inverse = []
+        reset()
+    }
+
+    /// No curvature is known: the coefficients stay.
+    private mutating func reset() {
+        let count = coefficients.count
+        inverse = Array(repeating: 0, count: count * count)
+        for i in 0..<count { inverse[i * (count + 1)] = prior }
     }
 
     /// Whether figures read from a file can be such.
@@ -41,10 +48,14 @@ struct OnlineNewton: Sendable, Codable {
             direction[i] = sum * growth
             denominator += direction[i] * x[i]
         }
+        guard denominator >= 1 else { return reset() }  // rounding has spoiled it
+        // directionᵢ · directionⱼ first: then the inverse stays symmetric to the bit, and positive.
+        let scale = 1 / denominator
         for i in 0..<count {
-            let share = direction[i] / denominator
-            for j in 0..<count { inverse[i * count + j] = inverse[i * count + j] * growth - share * direction[j] }
-            coefficients[i] += share * amount
+            for j in 0..<count {
+                inverse[i * count + j] = inverse[i * count + j] * growth - direction[i] * direction[j] * scale
+            }
+            coefficients[i] += direction[i] * scale * amount
         }
     }
 }
