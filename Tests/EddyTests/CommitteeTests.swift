@@ -344,6 +344,30 @@ extension [Float] {
         }
     }
 
+    /// Rounding in one half of the covariance that is not in the other would be forgotten never, and grow.
+    @Test func leastSquares_keepTheirCovarianceSymmetric() throws {
+        struct Saved: Decodable { let covariance: [Double] }
+        var random = TestRandom(seed: 23)
+        var scaler = FeatureScaler(inputs: 3, isRobust: true)
+        var squares = LeastSquares(inputs: 3, outputs: 1, isFree: true)
+        var factors: [Float] = [0, 0, 0]
+        for _ in 0..<9000 {
+            let a = Float.random(in: -1...1, using: &random)
+            let x: [Float] = [a, a + .random(in: -1e-3...1e-3, using: &random), .random(in: 3...9, using: &random)]
+            scaler.update(x)
+            scaler.factors(into: &factors)
+            var z: [Float] = [0, 0, 0]
+            x.asRow { scaler.scale($0, factors: factors, into: &z) }
+            let scale = factors.withUnsafeBufferPointer { scaler.scale(factors: $0.baseAddress!) }
+            squares.take(z, scale)
+            squares.learn(scale) { _ in Double(a) }
+        }
+        let saved = try JSONDecoder().decode(Saved.self, from: try JSONEncoder().encode(squares))
+        for i in 0..<4 {
+            for j in 0..<i { #expect(saved.covariance[i * 4 + j] == saved.covariance[j * 4 + i]) }
+        }
+    }
+
     /// A noiseless linear map is known exactly after some more samples than it has coefficients, wherever its inputs lie.
     @Test func leastSquares_findALinearMap() throws {
         var random = TestRandom(seed: 22)

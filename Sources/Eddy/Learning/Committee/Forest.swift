@@ -2,7 +2,7 @@
 //
 // A forest of random trees asks nothing of its features: neither scale nor shape, and of two that say the same it takes
 // either. On tables from daily life it is the best single expert here (README, "What learns"). Growing it costs too
-// much for each sample, so a tree at a time is grown anew, each after somewhat more samples than there are in memory;
+// much for each sample, so a tree at a time is grown anew, each once in about as many samples as there are in memory;
 // between, each sample is counted at the leaf that it comes to. Trees of even number are grown from the reservoir of the whole
 // stream, the others from the newest samples: so it knows much, and follows. Which tree is grown when, and from what,
 // follows from seed and samples alone.

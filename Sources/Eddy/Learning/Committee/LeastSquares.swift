@@ -260,6 +260,10 @@ struct LeastSquares: Sendable, Codable {
                 for j in 0..<i { covariance.swapAt(i * size + j, j * size + i) }
             }
         }
+        // Divided by aᵢ and aⱼ in another order, halves would differ in the last bit, and that would grow for ever.
+        for i in 0..<size {
+            for j in 0..<i { covariance[i * size + j] = covariance[j * size + i] }
+        }
     }
 }
 

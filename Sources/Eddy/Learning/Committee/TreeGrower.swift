@@ -18,7 +18,9 @@ final class TreeGrower {
 
     let inputs: Int
     let isValue: Bool
-    private(set) var count = 0
+    private var count = 0
+    /// Sums of each side of a split: one a class, or weight and value.
+    private var sumCount = 0
     /// Shape: (capacity, inputs).
     private let rows: AlignedBuffer
     private let targets: AlignedBuffer
@@ -70,7 +72,6 @@ final class TreeGrower {
         }
         sumCount = isValue ? 2 : min(classes, TreeGrower.sumLimit)
     }
-    private var sumCount = 0
 
     /// A tree of the samples taken.
     func grow(_ random: inout SeededRandom) -> RandomTree {
@@ -171,6 +172,7 @@ final class TreeGrower {
         }
     }
 
+    /// Sums a whole node as its splits are summed.
     private func sum(_ samples: Range<Int>) {
         let (totals, sums) = (totals.floats, sums)
         totals.update(repeating: 0, count: sumCount)
