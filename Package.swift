@@ -46,11 +46,14 @@ let package = Package(
         // OpenCombine publishers over the same broadcasts.
         .target(name: "EddyCombine", dependencies: ["Eddy", .product(name: "OpenCombine", package: "OpenCombine")]),
 
+        // The dashboard's files and openapi.json, embedded in the binary.
+        .target(name: "CWebAssets", exclude: ["Dashboard", "openapi.json"]),
+
         // The TCP feed and the web side.
         .target(
             name: "EddyServer",
             dependencies: [
-                "Eddy",
+                "CWebAssets", "Eddy",
                 .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -60,8 +63,7 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ],
-            resources: [.embedInCode("Dashboard"), .embedInCode("Interface/openapi.json")]),
+            ]),
 
         // The command line.
         .executableTarget(

@@ -1,6 +1,6 @@
 """The description of the HTTP interface, and answers held against it.
 
-The description is Sources/EddyServer/Interface/openapi.json. A field that it does not name is a fault here, although it
+The description is Sources/CWebAssets/openapi.json. A field that it does not name is a fault here, although it
 tells clients to ignore such fields: so none is added without being described.
 """
 
@@ -11,7 +11,7 @@ import re
 
 from server import DEADLINE, REPOSITORY, ServerTest, fixture
 
-DESCRIPTION = json.loads((REPOSITORY / "Sources" / "EddyServer" / "Interface" / "openapi.json").read_text())
+DESCRIPTION = json.loads((REPOSITORY / "Sources" / "CWebAssets" / "openapi.json").read_text())
 STREAMS = ("/events", "/losses", "/weights")
 GETS = [path for path, item in DESCRIPTION["paths"].items() if "get" in item]
 PUBLIC = [path for path in GETS if DESCRIPTION["paths"][path]["get"].get("security") == []]

@@ -20,7 +20,7 @@ struct StatusRoutes: Sendable {
             },
             .get("/openapi.json", isPublic: true) { _ in
                 WebResponse(
-                    type: "application/json", cache: "no-cache", ByteBuffer(bytes: PackageResources.openapi_json))
+                    type: "application/json", cache: "no-cache", Assets.description)
             },
             .get("/metrics") { _ in
                 WebResponse(
