@@ -56,10 +56,10 @@ def memory(pid, peak=False):
 class Server:
     """`eddy serve` (or another command that serves), listening."""
 
-    def __init__(self, *options, command="serve", ulimit=None):
-        """ulimit: what the shell that starts it is told first, such as "-Sn 256"."""
+    def __init__(self, *options, command="serve", ulimit=None, eddy=None):
+        """ulimit: what the shell that starts it is told first, such as "-Sn 256". eddy: another program than EDDY."""
         self.log = tempfile.TemporaryFile(mode="w+")
-        program = [EDDY, command, "--port", "0", "--http-port", "0", *map(str, options)]
+        program = [eddy or EDDY, command, "--port", "0", "--http-port", "0", *map(str, options)]
         if ulimit:
             program = ["/bin/sh", "-c", 'ulimit %s; exec "$@"' % ulimit, "sh", *program]
         self.process = subprocess.Popen(
