@@ -1,41 +1,59 @@
 // What is wrong with samples, told to the person at the terminal: the first ten, then their number.
 
+import ArgumentParser
 import Eddy
 
 /// Errors to standard error, each with its file.
 struct Complaints {
     var file = ""
     private(set) var count = 0
+    /// What became of all lines.
+    private(set) var tally = SampleTally()
 
-    mutating func add(_ error: SampleError) {
-        count += 1
-        if count <= 10 { Terminal.complain("\(file): \(error)") }
-    }
-
-    /// What the decoder could not take from a chunk.
-    mutating func add(_ chunk: DecodedChunk) {
+    /// Takes in what came of a chunk.
+    mutating func add(_ chunk: LearnedChunk) {
+        tally.add(chunk)
+        for error in chunk.rejections { add(error) }
         for event in chunk.events {
             switch event.kind {
-            case .rejected(let error), .refusedDirective(let error): add(error)
+            case .refusedDirective(let error): add(error)
             case .directive(let directive):
-                add(SampleError(line: event.line, expected: "samples", got: "!" + directive))
-            case .lateLabel(let label):
-                add(SampleError(line: event.line, expected: "samples", got: "a label for \(label.id)"))
-            case .foreign(let why): add(SampleError(line: event.line, expected: "samples", got: why))
+                add(SampleError(.notASample, line: event.line, expected: "samples", got: "!" + directive))
+            case .foreign(let why): add(SampleError(.format, line: event.line, expected: "samples", got: why))
+            case .rejected, .lateLabel: break
             }
         }
     }
 
-    /// What the learner would not take of a chunk.
-    mutating func add(_ steps: StepChunk, of chunk: DecodedChunk) {
-        for rejection in steps.rejections {
-            var error = rejection.error
-            error.line = chunk.lines[rejection.index]
-            add(error)
-        }
+    private mutating func add(_ error: SampleError) {
+        count += 1
+        if count <= 10 { Terminal.complain("\(file): \(error)") }
     }
 
     func finish() {
         if count > 10 { Terminal.complain("and \(count - 10) more errors") }
+    }
+
+    /// What a summary says of samples without labels, and of what was rejected most.
+    var lines: [String] {
+        var lines: [String] = []
+        if !tally.labels.isEmpty { lines.append("label        \(tally.labels.joined(separator: ", "))") }
+        if tally.predicted > 0 { lines.append("predicted    \(tally.predicted) samples without a label, not learned") }
+        if let most = tally.commonestRejection {
+            let field = most.field.map { "\($0): " } ?? ""
+            lines.append("rejected     most often, \(most.count) times: \(field)expected \(most.expected)")
+        }
+        return lines
+    }
+
+    /// - Throws: exit status 3 where a run lost most of its input, or learned fewer than two samples.
+    func check() throws {
+        guard tally.isFailure else { return }
+        let rejected = 2 * tally.rejected > tally.processed
+        Terminal.complain(
+            rejected
+                ? "\(tally.rejected) of \(tally.processed) lines were rejected: look at the errors above, and at --format and --label"
+                : "fewer than two samples were learned: expected labelled samples, see --format and --label")
+        throw ExitCode(3)
     }
 }

@@ -121,7 +121,9 @@ final class Decompressor {
     }
 
     /// Calls `body` with what the child makes of `beginning` and the rest of `source`, until it returns false.
-    func read(_ beginning: [UInt8], _ source: Int32, path: String, _ body: ([UInt8]) throws -> Bool) throws {
+    func read(
+        _ beginning: [UInt8], _ source: Int32, path: String, _ body: ([UInt8]) async throws -> Bool
+    ) async throws {
         var pending = beginning[...]
         var isSourceAtEnd = false
         while true {
@@ -137,7 +139,7 @@ final class Decompressor {
             if ready[0].revents != 0 {
                 guard let block = try InputFile.block(output, path) else { continue }
                 if block.isEmpty { break }
-                guard try body(block) else { return end() }
+                guard try await body(block) else { return end() }
             }
             if ready[1].revents != 0 { listen() }
             if ready[2].revents != 0 {

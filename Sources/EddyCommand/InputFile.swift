@@ -1,11 +1,44 @@
-// Files and standard input, a block at a time; and where words to people go.
+// Files and standard input as sources of a pipeline; and where words to people go.
 
+import AsyncAlgorithms
+import Eddy
 import Foundation
+import Synchronization
+
+/// The bytes of a file, block by block, read by a task of their own.
+///
+/// Reading and learning overlap by one block: the channel holds the reader until the pipeline has taken what it read.
+struct FileBytes: AsyncSequence, Sendable {
+    typealias Element = [UInt8]
+    typealias Failure = any Error
+
+    let path: String
+    /// Called with the size of each block.
+    var counted: @Sendable (Int) -> Void = { _ in }
+
+    func makeAsyncIterator() -> AsyncThrowingChannel<[UInt8], any Error>.AsyncIterator {
+        let channel = AsyncThrowingChannel<[UInt8], any Error>()
+        let (path, counted) = (path, counted)
+        Task {
+            do {
+                try await InputFile.read(path) { block in
+                    await channel.send(block)
+                    counted(block.count)
+                    return !Interrupt.isSet
+                }
+                channel.finish()
+            } catch {
+                channel.fail(error)
+            }
+        }
+        return channel.makeAsyncIterator()
+    }
+}
 
 enum InputFile {
-    /// Calls `body` with each block of the file until it returns false. `-` is standard input. What is compressed is
+    /// Calls `body` with each block of the file until it returns false. `-` is standard input. Compressed files are
     /// decompressed.
-    static func read(_ path: String, _ body: ([UInt8]) throws -> Bool) throws {
+    static func read(_ path: String, _ body: ([UInt8]) async throws -> Bool) async throws {
         let handle: Int32
         if path == "-" {
             handle = STDIN_FILENO
@@ -23,16 +56,16 @@ enum InputFile {
             guard let block = try block(handle, path) else { continue }
             guard isBeginning else {
                 if block.isEmpty { return }
-                guard try body(block) else { return }
+                guard try await body(block) else { return }
                 continue
             }
             beginning += block
             if !block.isEmpty, Compression.isPossible(beginning) { continue }
             isBeginning = false
             if let kind = Compression(beginning) {
-                return try Decompressor(kind, path: path).read(beginning, handle, path: path, body)
+                return try await Decompressor(kind, path: path).read(beginning, handle, path: path, body)
             }
-            guard !beginning.isEmpty, try body(beginning), !block.isEmpty else { return }
+            guard !beginning.isEmpty, try await body(beginning), !block.isEmpty else { return }
         }
     }
 

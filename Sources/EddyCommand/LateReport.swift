@@ -8,9 +8,9 @@ struct LateReport: Encodable {
     let waiting: Int
 
     /// Nil where none waited.
-    init?(_ late: LateSamples) {
+    init?(_ late: (counts: LateLabelCounts, waiting: Int)) {
         guard late.counts.held > 0 || late.counts.unmatched > 0 else { return nil }
-        (counts, waiting) = (late.counts, late.waiting)
+        (counts, waiting) = late
     }
 
     var words: String {

@@ -2,16 +2,15 @@
 
 import ArgumentParser
 import Eddy
-import EddyServer
 import Foundation
-import NIOCore
 
-struct Predict: ParsableCommand {
+struct Predict: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Prints a saved model's prediction for every sample, and learns nothing.",
         discussion: """
             Samples may have labels or not; labels are not looked at. One line for every data line: the value, or the
-            class and its probability, or !error and what is wrong. The exit status is 1 if there was an error.
+            class and its probability, or !error and what is wrong. The exit status is 1 if there was an error, and 3 if more
+            than half of the lines were rejected.
             """)
 
     @Option(help: "The model file, from --save.", completion: .file(extensions: ["eddy"]))
@@ -25,49 +24,25 @@ struct Predict: ParsableCommand {
 
     @OptionGroup var format: FormatOptions
 
-    func run() throws {
-        let (learner, schema) = try MultiOutputLearner.load(load)
-        guard let schema else { throw CommandError("\(load): the model has learned nothing yet") }
-        var errors = 0
+    func run() async throws {
+        let session = try LearningSession.load(load)
+        guard session.schema.current != nil else { throw CommandError("\(load): the model has learned nothing yet") }
+        var (rejected, lines) = (UInt64(0), UInt64(0))
         for file in files.isEmpty ? ["-"] : files {
-            var decoder = SampleDecoder(format: format.format, label: format.labelColumn, schema: SchemaClaim(schema))
-            var replies = ReplyWriter(style: json ? .json : .predictions)
-            try InputFile.read(file) { bytes in
-                var rest = bytes[...]
-                while !rest.isEmpty { errors += answer(decoder.decode(&rest, limit: 4096), learner, &replies) }
-                return true
+            try InputFile.check(file)
+            var replies = FileBytes(path: file)
+                .samples(of: format.format, label: format.labelColumn, for: session).predicted(by: session)
+                .replies(as: json ? .json : .predictions).makeAsyncIterator()
+            while let text = try await replies.next(isolation: nil) {
+                FileHandle.standardOutput.write(Data(text))
             }
-            errors += answer(decoder.finish(), learner, &replies)
+            rejected += replies.tally.rejected
+            lines += replies.tally.processed
         }
-        if errors > 0 { throw ExitCode(1) }
-    }
-
-    /// Prints the replies to a chunk; the number of errors among them.
-    private func answer(_ chunk: DecodedChunk, _ learner: MultiOutputLearner, _ replies: inout ReplyWriter) -> Int {
-        let steps = learner.learn(chunk.samples.withoutLabels())
-        var errors = steps.rejections.count
-        var next = 0
-        for event in chunk.events {
-            let error: SampleError
-            switch event.kind {
-            case .rejected(let rejected), .refusedDirective(let rejected): error = rejected
-            case .directive(let directive):
-                error = SampleError(line: event.line, expected: "samples", got: "!" + directive)
-            case .lateLabel(let label):
-                error = SampleError(line: event.line, expected: "samples", got: "a label for \(label.id)")
-            case .foreign(let why): error = SampleError(line: event.line, expected: "samples", got: why)
-            }
-            replies.write(steps, next..<event.index, chunk)
-            replies.reject(error)
-            next = event.index
-            errors += 1
+        if 2 * rejected > lines {
+            Terminal.complain("\(rejected) of \(lines) lines were rejected: look at the errors, and at --format and --label")
+            throw ExitCode(3)
         }
-        replies.write(steps, next..<steps.count, chunk)
-        FileHandle.standardOutput.write(Data(buffer: replies.take()))
-        return errors
+        if rejected > 0 { throw ExitCode(1) }
     }
-}
-
-extension Data {
-    init(buffer: ByteBuffer) { self.init(buffer.readableBytesView) }
 }

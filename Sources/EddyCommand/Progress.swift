@@ -2,6 +2,7 @@
 
 import Eddy
 import Foundation
+import Synchronization
 
 /// The table, to standard output.
 struct ProgressTable {
@@ -12,6 +13,8 @@ struct ProgressTable {
     private var count = 0
     private var countAtLast = 0
     private var next = 1
+    /// Whether losses are in nats: no output has values.
+    private var isOfClasses = true
     /// Of the newest sample: for several outputs, theirs.
     private var newest: (labels: [Label], predictions: [Prediction?])?
 
@@ -24,7 +27,7 @@ struct ProgressTable {
         }
     }
 
-    mutating func add(_ steps: StepChunk, _ samples: SampleChunk, task: LearningTask?) {
+    mutating func add(_ steps: StepChunk, _ samples: SampleChunk) {
         for i in 0..<steps.count where !steps.losses[i].isNaN {
             let loss = Double(steps.losses[i])
             total += loss
@@ -32,17 +35,18 @@ struct ProgressTable {
             count += 1
             if count == next {
                 next *= 2
-                row(ProgressTable.labels(samples, i), steps.predictions(at: i), task)
+                row(ProgressTable.labels(samples, i), steps.predictions(at: i))
             }
         }
         if let last = steps.losses.lastIndex(where: { !$0.isNaN }) {
+            isOfClasses = steps.hasClassesAlone
             newest = (ProgressTable.labels(samples, last), steps.predictions(at: last))
         }
     }
 
     /// The last line, where it is not there yet.
-    mutating func finish(task: LearningTask?) {
-        if count > countAtLast, let newest { row(newest.labels, newest.predictions, task) }
+    mutating func finish() {
+        if count > countAtLast, let newest { row(newest.labels, newest.predictions) }
     }
 
     private static func labels(_ samples: SampleChunk, _ index: Int) -> [Label] {
@@ -65,8 +69,8 @@ struct ProgressTable {
         }
     }
 
-    private mutating func row(_ labels: [Label], _ predictions: [Prediction?], _ task: LearningTask?) {
-        let unit = task == .classification ? unit : .nats
+    private mutating func row(_ labels: [Label], _ predictions: [Prediction?]) {
+        let unit = isOfClasses ? unit : .nats
         let mean = unit.from(nats: total / Double(count))
         let recent = unit.from(nats: sinceLast / Double(count - countAtLast))
         sinceLast = 0
@@ -83,6 +87,15 @@ struct ProgressTable {
     }
 }
 
+/// Bytes read by a task of its own.
+final class ByteCount: Sendable {
+    private let total = Atomic(0)
+
+    var value: Int { total.load(ordering: .relaxed) }
+
+    func count(_ bytes: Int) { total.add(bytes, ordering: .relaxed) }
+}
+
 /// The bar, to standard error, where that is a terminal.
 struct ProgressBar {
     /// What takes the bar off its line.
@@ -92,7 +105,8 @@ struct ProgressBar {
     private let isShown: Bool
     private let start = ContinuousClock.now
     private var shown = ContinuousClock.now
-    private var bytes = 0
+    /// What was read so far.
+    let bytes = ByteCount()
     private var samples: UInt64 = 0
 
     init(files: [String], epochs: Int, isQuiet: Bool) {
@@ -101,8 +115,7 @@ struct ProgressBar {
         isShown = Terminal.isInteractive && !isQuiet
     }
 
-    mutating func advance(bytes: Int, samples: UInt64) {
-        self.bytes += bytes
+    mutating func show(samples: UInt64) {
         self.samples = samples
         guard isShown, ContinuousClock.now - shown > .milliseconds(200) else { return }
         shown = .now
@@ -117,7 +130,7 @@ struct ProgressBar {
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         let rate = "\(Int(Double(samples) / seconds)) samples/s"
         guard let total, total > 0 else { return "\(samples) samples, \(rate)" }
-        let share = min(1, Double(bytes) / Double(total))
+        let share = min(1, Double(bytes.value) / Double(total))
         let filled = Int(share * 30)
         let left = Int((seconds / max(share, 1e-6) * (1 - share)).rounded(.up))
         let bar = String(repeating: "=", count: filled) + String(repeating: " ", count: 30 - filled)

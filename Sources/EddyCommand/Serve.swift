@@ -104,11 +104,12 @@ struct RunningServer {
         group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
         let (loop, webLoop) = (group.next(), group.next())
         save = options.save
+        var feedOptions = FeedOptions()
+        let turns = LoopTurns(on: loop, activity: feedOptions.activity)
         let (session, configuration) = try await RunningServer.session(
-            options.load, learning, loop.executor, log.logger("eddy.session"))
+            options.load, learning, loop.executor, turns, log.logger("eddy.session"))
         self.session = session
 
-        var feedOptions = FeedOptions()
         feedOptions.format = options.format.format
         feedOptions.label = options.format.labelColumn
         feedOptions.reply = options.reply
@@ -118,7 +119,8 @@ struct RunningServer {
         if let certificate = options.tlsCertificate, let key = options.tlsKey {
             feedOptions.tls = try TLSIdentity(certificate: certificate, key: key)
         }
-        feed = FeedServer(session: session, options: feedOptions, loop: loop, logger: log.logger("eddy.feed"))
+        feed = FeedServer(
+            session: session, options: feedOptions, loop: loop, turns: turns, logger: log.logger("eddy.feed"))
         feedAddress = try await feed.listen(host: options.host, port: options.port)
         web = WebSide(
             session: session, configuration: configuration, options: feedOptions, feed: feed, feedAddress: feedAddress,
@@ -141,17 +143,17 @@ struct RunningServer {
     private static let quiet = Logger(label: "eddy.services") { _ in SwiftLogNoOpLogHandler() }
 
     private static func session(
-        _ load: String?, _ learning: LearningOptions, _ executor: any SerialExecutor, _ logger: Logger
+        _ load: String?, _ learning: LearningOptions, _ executor: any SerialExecutor, _ turns: LoopTurns, _ logger: Logger
     ) async throws -> (LearningSession, Configuration) {
         if let load {
             guard learning.isEmpty else {
                 throw ValidationError("--load brings the model's own settings: leave the other learning options out")
             }
-            let session = try LearningSession.load(load, executor: executor, logger: logger)
+            let session = try LearningSession.load(load, executor: executor, turns: turns, logger: logger)
             return (session, await session.withLearner { $0.configuration })
         }
         let configuration = try learning.configuration()
-        return (try LearningSession(configuration, executor: executor, logger: logger), configuration)
+        return (try LearningSession(configuration, executor: executor, turns: turns, logger: logger), configuration)
     }
 
     /// Serves until a signal; then saves, also where the services ended by an error.

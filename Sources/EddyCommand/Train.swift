@@ -5,7 +5,7 @@ import Eddy
 import Foundation
 import Synchronization
 
-struct Train: ParsableCommand {
+struct Train: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Learns from files or standard input, sample by sample.",
         discussion: """
@@ -45,9 +45,8 @@ struct Train: ParsableCommand {
         }
     }
 
-    func run() throws {
-        var (learners, schema, late) = try Train.learner(load, learning)
-        let before = learners.step
+    func run() async throws {
+        let session = try Train.session(load, learning)
         let files = files.isEmpty ? ["-"] : files
         for file in files { try InputFile.check(file) }
         if let save { try OutputFile.check(save) }
@@ -56,82 +55,56 @@ struct Train: ParsableCommand {
         var bar = ProgressBar(files: files, epochs: epochs, isQuiet: quiet)
         var complaints = Complaints()
         var drifts = DriftSeries([])
-        let claim = SchemaClaim(schema)
         rounds: for _ in 0..<epochs {
             for file in files {
                 complaints.file = file
-                var decoder = SampleDecoder(format: format.format, label: format.labelColumn, schema: claim)
-                try InputFile.read(file) { bytes in
-                    var rest = bytes[...]
-                    while !rest.isEmpty, !Interrupt.isSet {
-                        let before = rest.count
-                        learn(decoder.decode(&rest, limit: 4096), learners, claim, &late, &drifts, &table, &complaints)
-                        bar.advance(bytes: before - rest.count, samples: learners.step)
-                    }
-                    return !Interrupt.isSet
+                let learned = FileBytes(path: file, counted: bar.bytes.count)
+                    .samples(
+                        of: format.format, label: format.labelColumn, for: session, framing: .stream,
+                        isCut: { Interrupt.isSet }  // what is cut off is not a line
+                    ).learned(by: session)
+                for try await chunk in learned {
+                    drifts.merge(DriftSeries(chunk.steps.drifts))
+                    table.add(chunk.steps, chunk.samples)
+                    complaints.add(chunk)
+                    bar.show(samples: chunk.steps.stepsBefore)
+                    if Interrupt.isSet { break }
                 }
-                if Interrupt.isSet { break rounds }  // what is cut off is not a line
-                learn(decoder.finish(), learners, claim, &late, &drifts, &table, &complaints)
+                if Interrupt.isSet { break rounds }
             }
         }
         bar.finish()
-        table.finish(task: Train.task(learners))
+        table.finish()
         complaints.finish()
-        Terminal.say(summary(learners, late, drifts, rejected: complaints.count))
+        let late = await session.withCore { LateReport($0.lateLabels) }
+        let (told, changes) = (complaints, drifts)
+        Terminal.say(await session.withCore { summary($0, told, late, changes) })
         if let save {
-            try learners.save(schema: claim.current, waiting: late, to: save)
+            try await session.save(to: save)
             Terminal.say("saved to     \(save)")
         }
         if Interrupt.isSet { throw ExitCode(130) }
-        if learners.step == before { throw CommandError("no sample was learned from \(files.joined(separator: ", "))") }
+        try complaints.check()
     }
 
-    /// The task that says what the mean loss's unit is.
-    private static func task(_ learners: MultiOutputLearner) -> LearningTask? {
-        let tasks = learners.outputs.compactMap(\.task)
-        return tasks.first { $0 == .regression } ?? tasks.first
-    }
-
-    static func learner(
-        _ load: String?, _ learning: LearningOptions
-    ) throws -> (MultiOutputLearner, Schema?, LateSamples) {
+    /// A session that joins late labels without a time limit, so that runs repeat.
+    static func session(_ load: String?, _ learning: LearningOptions) throws -> LearningSession {
+        let late = LateLabelLimits(seconds: .infinity)
         guard let load else {
-            return (
-                try MultiOutputLearner(learning.configuration()), nil,
-                LateSamples(limits: LateLabelLimits(seconds: .infinity))
-            )
+            return LearningSession(try StreamLearner(learning.configuration(), lateLabels: late), clock: { 0 })
         }
         guard learning.isEmpty else {
             throw ValidationError("--load brings the model's own settings: leave the other learning options out")
         }
-        return try MultiOutputLearner.loadAll(load)
-    }
-
-    /// Learns a chunk, and tells its errors. Samples wait for labels without a clock, so that runs repeat.
-    private func learn(
-        _ chunk: DecodedChunk, _ learners: MultiOutputLearner, _ claim: SchemaClaim, _ late: inout LateSamples,
-        _ drifts: inout DriftSeries, _ table: inout ProgressTable, _ complaints: inout Complaints
-    ) {
-        var rest = late.begin(chunk)
-        while let piece = late.next(of: &rest, seconds: 0) {
-            if learners.step == 0 {
-                learners.expectedSchema = claim.current
-                learners.expectedNames = claim.current?.labels ?? []
-            }
-            var steps = learners.learn(piece.samples)
-            late.settle(&steps)
-            drifts.merge(DriftSeries(steps.drifts))
-            table.add(steps, piece.samples, task: Train.task(learners))
-            complaints.add(piece)
-            complaints.add(steps, of: piece)
-        }
+        return LearningSession(try StreamLearner.load(load), clock: { 0 })
     }
 
     private func summary(
-        _ learners: MultiOutputLearner, _ late: LateSamples, _ drifts: DriftSeries, rejected: Int
+        _ core: StreamLearner, _ complaints: Complaints, _ late: LateReport?, _ drifts: DriftSeries
     ) -> String {
-        var lines = ["samples      \(learners.step) learned, \(rejected) rejected"]
-        if let report = LateReport(late) { lines.append("late labels  \(report.words)") }
+        let learners = core.learners
+        var lines = ["samples      \(learners.step) learned, \(complaints.count) rejected"] + complaints.lines
+        if let late { lines.append("late labels  \(late.words)") }
         lines += drifts.lines().map { "drift        \($0)" }
         for (learner, name) in zip(learners.outputs, learners.names) {
             if !learners.isAlone { lines.append("\noutput       \(name), \(learner.step) labels") }

@@ -18,8 +18,9 @@ import Testing
 
         init(sharesLoop: Bool, _ options: FeedOptions, _ configuration: Configuration = Configuration()) async throws {
             let loop = MultiThreadedEventLoopGroup.singleton.next()
-            session = try LearningSession(configuration, executor: sharesLoop ? loop.executor : nil)
-            server = FeedServer(session: session, options: options, loop: loop, logger: silentLogger)
+            let turns = sharesLoop ? LoopTurns(on: loop, activity: options.activity) : nil
+            session = try LearningSession(configuration, executor: sharesLoop ? loop.executor : nil, turns: turns)
+            server = FeedServer(session: session, options: options, loop: loop, turns: turns, logger: silentLogger)
             address = try await server.listen(host: "127.0.0.1", port: 0)
         }
 
@@ -60,9 +61,7 @@ import Testing
         async let running: Void = host.server.run()
         let text = try await host.replies(to: pieces(lines, 1000))
 
-        var alone = FeedConversation(session: try LearningSession(), options: options, source: "test")
-        var expected = String(buffer: await alone.receive(ByteBuffer(bytes: lines)))
-        expected += String(buffer: await alone.end())
+        let expected = await EddyServerTests.replies(to: [lines], style: .predictions, by: try LearningSession())
         #expect(text == expected && text.split(separator: "\n").count == 20_000)
         host.server.stop()
         try await running

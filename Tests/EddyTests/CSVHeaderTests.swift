@@ -220,18 +220,19 @@ import Testing
     /// Two connections whose first samples come at the same time: one wins, the other is read by its schema.
     @Test func theConnectionThatComesSecond_isReadByTheFirstsSchema() throws {
         let claim = SchemaClaim()
-        var chunk = SampleChunk(inputs: 0)  // begun before anyone had claimed
-        _ = claim.claim(Schema(names: ["b", "a"], label: "label"))
+        var chunk = SampleChunk(inputs: 0)  // begun before any schema was accepted
+        var draft = SchemaDraft(claim)
+        claim.accept(SchemaProposal(Schema(names: ["b", "a"], label: "label")))
         try line(#"{"a": 1, "b": 2, "label": "x"}"#) { bytes throws(SampleError) in
             var reader = JSONLinesReader(label: .automatic)
-            _ = try reader.read(bytes, line: 1, into: &chunk, claim: claim)
+            _ = try reader.read(bytes, line: 1, into: &chunk, claim: &draft)
         }
         #expect(chunk.inputs == 2 && chunk.features == [2, 1])
 
         chunk = SampleChunk(inputs: 0)
         try line("5,6,x") { bytes throws(SampleError) in
             var reader = CSVReader(label: .automatic)
-            _ = try reader.read(bytes, line: 1, into: &chunk, claim: claim)
+            _ = try reader.read(bytes, line: 1, into: &chunk, claim: &draft)
         }
         #expect(chunk.inputs == 2 && chunk.features == [5, 6])
     }

@@ -45,8 +45,7 @@ import Testing
         var decoder = SampleDecoder(schema: session.schema, lineLimit: 1 << 24)
         var rest = bytes[...]
         while !rest.isEmpty {
-            var chunk = decoder.decode(&rest, within: await session.chunkLimit)
-            await session.learn(&chunk)
+            await session.learn(decoder.decode(&rest, within: session.chunkLimit))
         }
     }
 
@@ -56,9 +55,9 @@ import Testing
         configuration.profile = profile
         let session = try LearningSession(configuration)
         let long = lines(20, words: 100_000)
-        #expect(sizes(long, await session.chunkLimit).allSatisfy { $0[0] == 1 })  // nothing is known yet
+        #expect(sizes(long, session.chunkLimit).allSatisfy { $0[0] == 1 })  // nothing is known yet
         await learn(lines(2, words: 50) + lines(2, words: 150, label: "2 "), session)
-        let limit = await session.chunkLimit
+        let limit = session.chunkLimit
         #expect(sizes(long, limit, session.schema).allSatisfy { $0[0] == 1 })
         // Short ones still go together.
         #expect(sizes(lines(4000, words: 5), limit, session.schema).count < 100)
@@ -69,11 +68,11 @@ import Testing
         await learn(lines(2, words: 5), session)
         let labels = Array((0..<40).map { "!label a\($0) 1\n" }.joined().utf8)
         await learn(lines(8, words: 5, label: "") { "'a\($0) " }, session)
-        #expect(sizes(labels, await session.chunkLimit, session.schema).count < 4)
+        #expect(sizes(labels, session.chunkLimit, session.schema).count < 4)
         await learn(lines(1, words: 50_000, label: "") { _ in "'long " }, session)
-        #expect(sizes(labels, await session.chunkLimit, session.schema).count == 40)
+        #expect(sizes(labels, session.chunkLimit, session.schema).count == 40)
         await learn(Array("!label long 1\n".utf8) + labels, session)
         #expect(await session.snapshot().waiting == 0)
-        #expect(sizes(labels, await session.chunkLimit, session.schema).count < 4)  // none waits any more
+        #expect(sizes(labels, session.chunkLimit, session.schema).count < 4)  // none waits any more
     }
 }

@@ -102,9 +102,7 @@ import Testing
         let session = try LearningSession()
         let bytes = [Array("1,2,a\n3,".utf8), Array("4,b\n".utf8)].async
         var learned = 0
-        for try await steps in bytes.samples(for: session).map(\.samples).learned(by: session) {
-            learned += steps.learned
-        }
+        for await chunk in bytes.samples(for: session).learned(by: session) { learned += chunk.learned }
         #expect(learned == 2)
     }
 

@@ -210,7 +210,7 @@ import Testing
         while !session.drifts.hasSubscribers { await Task.yield() }
         var steps: [DriftAlarm] = []
         for first in stride(from: 0, to: stream.count, by: 100) {
-            steps += await session.learn(stream[first..<first + 100]).drifts
+            steps += await session.learn(stream[first..<first + 100]).steps.drifts
         }
         #expect(!steps.isEmpty)
         #expect(await session.snapshot().newestDrift == steps.last)

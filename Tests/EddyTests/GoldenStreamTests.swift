@@ -11,37 +11,19 @@ import Testing
 /// The learner and what stands before it. The one place that knows the program's interface: whoever changes that, changes
 /// this.
 private struct GoldenCore {
-    private var learner: MultiOutputLearner
-    private var late: LateSamples
-    let claim: SchemaClaim
+    private var core: StreamLearner
+    var claim: SchemaClaim { core.schema }
+    private var learner: MultiOutputLearner { core.learners }
+    private var late: LateSamples { core.late }
 
-    init(_ configuration: Configuration) throws {
-        learner = try MultiOutputLearner(configuration)
-        late = LateSamples()
-        claim = SchemaClaim()
-    }
+    init(_ configuration: Configuration) throws { core = try StreamLearner(configuration) }
 
-    /// What a session does with a decoder's chunk.
-    mutating func learn(_ chunk: DecodedChunk) -> [StepChunk] {
-        var rest = late.begin(chunk)
-        var all: [StepChunk] = []
-        while let piece = late.next(of: &rest, seconds: 0) {
-            if learner.first.network == nil {
-                learner.expectedSchema = claim.current
-                learner.expectedNames = claim.current?.labels ?? []
-            }
-            var steps = learner.learn(piece.samples)
-            late.settle(&steps)
-            all.append(steps)
-        }
-        return all
-    }
+    mutating func learn(_ chunk: DecodedChunk) -> [StepChunk] { [core.learn(chunk).steps] }
 
     /// Goes on from a file.
     mutating func saveAndLoad(_ path: String) throws {
-        try learner.save(schema: claim.current, waiting: late, to: path)
-        let loaded = try MultiOutputLearner.loadAll(path)
-        (learner, late) = (loaded.learner, loaded.late)
+        try core.save(to: path)
+        core = try StreamLearner.load(path)
     }
 
     func parts() throws -> GoldenParts {

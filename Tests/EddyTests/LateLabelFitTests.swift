@@ -19,14 +19,13 @@ import Testing
     private func course(
         _ text: String, by limit: Int, _ configuration: Configuration, _ limits: LateLabelLimits = LateLabelLimits()
     ) async throws -> Course {
-        let session = LearningSession(
-            learners: try MultiOutputLearner(configuration), schema: SchemaClaim(), late: LateSamples(limits: limits))
+        let session = try LearningSession(configuration, lateLabels: limits)
         var decoder = SampleDecoder(schema: session.schema)
         var rest = Array(text.utf8)[...]
         var lines: [(line: Int, what: String)] = []
         while !rest.isEmpty {
-            var chunk = decoder.decode(&rest, limit: limit)
-            let steps = await session.learn(&chunk)
+            let chunk = await session.learn(decoder.decode(&rest, limit: limit))
+            let steps = chunk.steps
             lines += chunk.events.map { ($0.line, "\($0.kind)") }
             for (i, line) in chunk.lines.enumerated() {
                 let error = steps.rejections.first { $0.index == i }?.error

@@ -18,9 +18,8 @@ import Testing
         var rest = Array(text.utf8)[...]
         var errors: [SampleError] = []
         while !rest.isEmpty {
-            var chunk = decoder.decode(&rest, limit: limit)
-            _ = await session.learn(&chunk)
-            errors += chunk.events.compactMap(\.error)
+            let learned = await session.learn(decoder.decode(&rest, limit: limit))
+            errors += learned.events.compactMap(\.error)
         }
         return (session, errors)
     }
@@ -117,8 +116,7 @@ import Testing
         #expect(await loaded.snapshot().waiting == 60)
         var decoder = SampleDecoder(schema: loaded.schema)
         var rest = Array(tail.utf8)[...]
-        var chunk = decoder.decode(&rest)
-        _ = await loaded.learn(&chunk)
+        _ = await loaded.learn(decoder.decode(&rest))
         let end = await loaded.snapshot()
         #expect(end.parameterHash == whole.parameterHash && end.step == 61)
         #expect(end.lateLabels.joined == 60 && end.waiting == 0)

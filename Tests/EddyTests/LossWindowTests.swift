@@ -34,7 +34,7 @@ import Testing
     @Test func samplesThatComeAtOnce_stillShowACourse() async throws {
         let (session, samples) = try await session()
         var windows = session.losses.makeAsyncIterator()
-        let steps = await session.learn(try SampleChunk(samples))
+        let steps = await session.learn(try SampleChunk(samples)).steps
         let window = try #require(await windows.next())
         #expect(window.parts.count == 16)
         check(window, covers: steps.losses[...])
@@ -46,7 +46,7 @@ import Testing
         var losses: [Float] = []
         var first = 0
         for length in [1, 2, 3, 50, 7, 400, 1, 1, 200, 335] {
-            losses += await session.learn(try SampleChunk(samples[first..<first + length])).losses
+            losses += await session.learn(try SampleChunk(samples[first..<first + length])).steps.losses
             first += length
         }
         let window = try #require(await windows.next())
@@ -57,7 +57,7 @@ import Testing
     @Test func aLoneSample_isOnePart() async throws {
         let (session, samples) = try await session()
         var windows = session.losses.makeAsyncIterator()
-        let steps = try await session.learn(samples[0])
+        let steps = try await session.learn(samples[0]).steps
         check(try #require(await windows.next()), covers: steps.losses[...])
     }
 }

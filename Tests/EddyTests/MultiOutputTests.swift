@@ -352,7 +352,7 @@ private func alone(_ chunk: SampleChunk, _ output: Int) throws -> SampleChunk {
         let session = try LearningSession(configurations()[1])
         await session.observe()
         let stream = try mixed(300)
-        let steps = await session.learn(stream)
+        let steps = await session.learn(stream).steps
         var step: UInt64 = 0
         for i in 0..<stream.count {
             if steps.losses[i].isNaN { continue }

@@ -21,7 +21,7 @@ import Testing
         await session.observe { clock.now }
         var steps: [StepChunk] = []
         for first in stride(from: 0, to: chunk.count, by: chunkLength) {
-            steps.append(await session.learn(chunk[first..<min(first + chunkLength, chunk.count)]))
+            steps.append(await session.learn(chunk[first..<min(first + chunkLength, chunk.count)]).steps)
             clock.advance(0.01)
         }
         return (session, steps)
@@ -147,7 +147,7 @@ import Testing
         await session.observe { clock.now }
         var learned: [(time: Double, loss: Float)] = []
         for first in stride(from: 0, to: 3000, by: 30) {
-            let steps = await session.learn(stream[first..<first + 30])
+            let steps = await session.learn(stream[first..<first + 30]).steps
             for loss in steps.losses { learned.append((clock.now, loss)) }
             clock.advance(1)  // 100 seconds in all
         }
@@ -172,8 +172,12 @@ import Testing
         await session.observe()
         try await session.learn(Sample([1, 2], label: "a"))
         for _ in 0..<3 { await session.learn(try SampleChunk([Sample([1, 2, 3], label: "a")])) }
-        await session.note(
-            rejected: (0..<20).map { SampleError(line: $0, expected: "reason \($0)", got: "x") }, source: "test")
+        let events = (0..<20).map { number in
+            DecodedEvent(
+                index: 0, line: number,
+                kind: .rejected(SampleError(line: number, expected: "reason \(number)", got: "x")))
+        }
+        await session.learn(DecodedChunk(samples: SampleChunk(inputs: 2), lines: [], events: events), from: "test")
         let reasons = try #require(await session.withObservations { $0.rejections.reasons.map { "\($0)" } })
         #expect(reasons.count == 17)
         #expect(reasons.first?.contains("2 features") == true && reasons.first?.contains("3") == true)

@@ -53,7 +53,7 @@ import Testing
         let session = try LearningSession()
         var steps = 0
         for try await step in Source(elements: try iris().samples).learned(by: session) {
-            #expect(step.count == 1 && step.stepsBefore == UInt64(steps))
+            #expect(step.count == 1 && step.steps.stepsBefore == UInt64(steps))
             steps += 1
         }
         #expect(steps == 150)
@@ -100,10 +100,9 @@ import Testing
         let buffers = stride(from: 0, to: bytes.count, by: size).map { bytes[$0..<min($0 + size, bytes.count)] }
         var events = 0
         var predicted = 0
-        for try await chunk in buffers.async.samples(for: session) {
-            events += chunk.events.count
-            let steps = await session.learn(chunk.samples)
-            predicted += steps.predicted
+        for await learned in buffers.async.samples(for: session).learned(by: session) {
+            events += learned.events.count
+            predicted += learned.predicted
         }
         #expect(events == 1)
         #expect(predicted == 1)

@@ -20,8 +20,8 @@ func learnIris(_ samples: some AsyncSequence<Sample, Never> & Sendable) async th
         return windows
     }
 
-    for try await steps in samples.learned(by: session) {
-        if let rejection = steps.rejections.first { print(rejection.error) }
+    for try await learned in samples.learned(by: session) {
+        if let error = learned.rejections.first { print(error) }
     }
     await session.finish()
     print("\(await watching.value) windows")

@@ -125,12 +125,20 @@ func decode(
         while !piece.isEmpty {
             let chunk = decoder.decode(&piece, limit: limit)
             #expect(chunk.samples.count <= limit)
+            accept(chunk, claim)
             decoded.append(chunk)
         }
     }
-    decoded.append(decoder.finish())
+    let last = decoder.finish()
+    accept(last, claim)
+    decoded.append(last)
     decoded.schema = claim.current
     return decoded
+}
+
+/// Accepts what a chunk proposes, as a learner does that takes its samples.
+func accept(_ chunk: DecodedChunk, _ claim: SchemaClaim) {
+    if let proposal = chunk.proposal, !chunk.samples.isEmpty { claim.accept(proposal) }
 }
 
 func decode(

@@ -35,6 +35,31 @@ public struct DecodedChunk: Sendable {
     /// The line of each sample, counted from 1.
     public internal(set) var lines: [Int] = []
     public internal(set) var events: [DecodedEvent] = []
+    /// The columns of the samples, where their decoder found them and the stream has not accepted them yet.
+    public internal(set) var proposal: SchemaProposal?
+    /// Whether a buffer of the source, which may be a message, ends with this chunk.
+    public internal(set) var endsBuffer = false
+    /// When its bytes arrived; nil where it was not made from bytes.
+    public internal(set) var arrived: ContinuousClock.Instant?
+
+    /// Samples that were made one at a time, without a decoder.
+    ///
+    /// - Parameter lines: where each stood in its source; empty counts them from 1.
+    public init(samples: SampleChunk, lines: [Int] = []) {
+        precondition(lines.isEmpty || lines.count == samples.count, "\(lines.count) lines of \(samples.count) samples")
+        self.samples = samples
+        self.lines = lines.isEmpty ? Array(1..<samples.count + 1) : lines
+    }
+
+    /// A late label alone.
+    init(_ label: LateLabel) {
+        self.init(samples: SampleChunk(inputs: 0))
+        events = [DecodedEvent(index: 0, line: 1, kind: .lateLabel(label))]
+    }
+
+    init(samples: SampleChunk, lines: [Int], events: [DecodedEvent]) {
+        (self.samples, self.lines, self.events) = (samples, lines, events)
+    }
 
     public var isEmpty: Bool { samples.isEmpty && events.isEmpty }
 }

@@ -18,7 +18,7 @@ public struct SampleDecoder: Sendable {
     /// The longest text line, in bytes.
     public static let defaultLineLimit = 1 << 20
 
-    private let claim: SchemaClaim
+    private var claim: SchemaDraft
     private let label: LabelColumn
     private let lineLimit: Int
     private var format: SampleFormat?
@@ -29,6 +29,9 @@ public struct SampleDecoder: Sendable {
     private var libsvm = LIBSVMReader()
     /// Where the stream is packed binary rather than lines.
     private var packed: PackedReader?
+    /// Whether buffers are messages, and the packed records in those so far.
+    private var areMessages = false
+    private var packedRecords = 0
     /// Nothing but directives has come.
     private var isAtBeginning: Bool
 
@@ -52,7 +55,7 @@ public struct SampleDecoder: Sendable {
         self.format = format
         self.isFormatFixed = format != nil
         self.isAtBeginning = format == nil
-        self.claim = schema
+        claim = SchemaDraft(schema)
         self.label = label
         self.lineLimit = lineLimit
         self.csv = CSVReader(label: label)
@@ -112,6 +115,29 @@ public struct SampleDecoder: Sendable {
         return take()
     }
 
+    // MARK: Messages
+
+    /// A message begins, which may hold packed samples; their records are counted on from message to message.
+    mutating func beginMessage(_ beginning: some Collection<UInt8>) {
+        areMessages = true
+        if PackedReader.begins(beginning) {
+            packed = PackedReader(beginning: [], limit: lineLimit, recordsBefore: packedRecords)
+        }
+    }
+
+    /// A message ends, and with it its last line.
+    mutating func endMessage() -> DecodedChunk {
+        begin()
+        guard let packed else {
+            if isDiscarding { isDiscarding = false } else if !carry.isEmpty, !isForeign { processCarry() }
+            return take()
+        }
+        if let error = packed.finish() { reject(error) }
+        packedRecords = packed.records
+        self.packed = nil
+        return take()
+    }
+
     // MARK: Packed binary
 
     /// Whether packed samples begin here, at the beginning of a line.
@@ -119,7 +145,7 @@ public struct SampleDecoder: Sendable {
         guard (carry.first ?? start.pointee) == PackedSamples.magic[0] else { return false }
         guard PackedReader.begins(carry.prefix(5) + UnsafeBufferPointer(start: start, count: min(5, end - start)))
         else { return false }
-        packed = PackedReader(beginning: carry, claim: claim, limit: lineLimit)
+        packed = PackedReader(beginning: carry, limit: lineLimit)
         carry = []
         return true
     }
@@ -127,14 +153,19 @@ public struct SampleDecoder: Sendable {
     private mutating func readPacked(_ bytes: UnsafeRawBufferPointer, _ limit: ChunkLimit) -> Int {
         do throws(SampleError) {
             try checkOneLabel("packed binary")
-            let (records, used) = try packed!.read(bytes, limit: limit)
+            let (records, used) = try packed!.read(bytes, limit: limit, claim: &claim)
             let before = chunk.events
             chunk = records
             if !before.isEmpty { chunk.events = before + records.events }
             return used
         } catch {
-            isForeign = true
-            chunk.events.append(DecodedEvent(index: 0, line: error.line, kind: .foreign("\(error)")))
+            if areMessages {  // the next one has a header of its own
+                packed = nil
+                chunk.events.append(DecodedEvent(index: 0, line: error.line, kind: .rejected(error)))
+            } else {
+                isForeign = true
+                chunk.events.append(DecodedEvent(index: 0, line: error.line, kind: .foreign("\(error)")))
+            }
             return bytes.count
         }
     }
@@ -142,12 +173,17 @@ public struct SampleDecoder: Sendable {
     // MARK: Lines
 
     private mutating func begin() {
+        if claim.settle() {
+            csv.replan()
+            json.forget()
+        }
         chunk = DecodedChunk(samples: SampleChunk(inputs: claim.current?.inputs.count ?? 0))
         lateLabels = 0
     }
 
     private mutating func take() -> DecodedChunk {
         defer { chunk = DecodedChunk(samples: SampleChunk(inputs: 0)) }
+        chunk.proposal = claim.proposal
         return chunk
     }
 
@@ -169,7 +205,8 @@ public struct SampleDecoder: Sendable {
         isAtBeginning = false
         if line == 1, FormatRecognition.beginsAsHTTP(beginning) { return refuse() }
         reject(
-            SampleError(line: line, expected: "a line of at most \(lineLimit) bytes", got: "a longer one, discarded"))
+            SampleError(
+                .tooLong, line: line, expected: "a line of at most \(lineLimit) bytes", got: "a longer one, discarded"))
     }
 
     private mutating func processCarry() {
@@ -206,7 +243,7 @@ public struct SampleDecoder: Sendable {
                 obey(directive)
             } else {
                 let error = SampleError(
-                    line: line, expected: "a directive in UTF-8, of at most 4096 bytes", got: SampleError.excerpt(text))
+                    .directive, line: line, expected: "a directive in UTF-8, of at most 4096 bytes", got: SampleError.excerpt(text))
                 chunk.events.append(
                     DecodedEvent(index: chunk.samples.count, line: line, kind: .refusedDirective(error)))
             }
@@ -234,16 +271,16 @@ public struct SampleDecoder: Sendable {
         if !isFormatFixed {
             switch FormatRecognition.recognise(text) {
             case .format(let recognised): format = recognised
-            case .unsupported(let name): throw SampleError(line: line, expected: "lines of text", got: name)
+            case .unsupported(let name): throw SampleError(.format, line: line, expected: "lines of text", got: name)
             }
         }
         if format == .vw || format == .libsvm { try checkOneLabel(format == .vw ? "Vowpal Wabbit text" : "LIBSVM") }
         let isSample =
             switch format! {
             case .csv: try readCSV(text)
-            case .json: try json.read(text, line: line, into: &chunk.samples, claim: claim)
-            case .vw: try vw.read(text, line: line, into: &chunk.samples, claim: claim)
-            case .libsvm: try libsvm.read(text, line: line, into: &chunk.samples, claim: claim)
+            case .json: try json.read(text, line: line, into: &chunk.samples, claim: &claim)
+            case .vw: try vw.read(text, line: line, into: &chunk.samples, claim: &claim)
+            case .libsvm: try libsvm.read(text, line: line, into: &chunk.samples, claim: &claim)
             }
         if isSample {
             isFormatFixed = true
@@ -260,14 +297,14 @@ public struct SampleDecoder: Sendable {
     private func checkOneLabel(_ format: String) throws(SampleError) {
         guard case .several(let columns) = label else { return }
         throw SampleError(
-            line: line, field: "label", expected: "CSV or JSON lines, for \(columns.count) labels",
+            .format, line: line, field: "label", expected: "CSV or JSON lines, for \(columns.count) labels",
             got: "\(format), which has one")
     }
 
     @inline(__always)
     private mutating func readCSV(_ text: UnsafeBufferPointer<UInt8>) throws(SampleError) -> Bool {
         let before = chunk.samples.count
-        let isSample = try csv.read(text, line: line, into: &chunk.samples, claim: claim)
+        let isSample = try csv.read(text, line: line, into: &chunk.samples, claim: &claim)
         if let error = csv.belated {
             csv.belated = nil
             chunk.events.append(DecodedEvent(index: before, line: error.line, kind: .rejected(error)))
@@ -290,7 +327,7 @@ public struct SampleDecoder: Sendable {
         chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .lateLabel(late)))
     }
 
-    private func lateLabel(_ directive: String) throws(SampleError) -> LateLabel {
+    private mutating func lateLabel(_ directive: String) throws(SampleError) -> LateLabel {
         let outputs = claim.current == nil ? 1 : claim.claimLabels(["label"]).count
         return try LateLabel(directive: directive, outputs: outputs, line: line)
     }
@@ -312,7 +349,7 @@ public struct SampleDecoder: Sendable {
         }
         guard words.count == 2, let named = SampleFormat(rawValue: String(words[1])) else {
             let given = words.dropFirst().joined(separator: " ")
-            let error = SampleError(line: line, field: "format", expected: SampleFormat.names, got: given)
+            let error = SampleError(.directive, line: line, field: "format", expected: SampleFormat.names, got: given)
             chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .refusedDirective(error)))
             return
         }

@@ -41,7 +41,7 @@ public struct LateLabel: Sendable, Hashable {
     public init(directive: String, outputs: Int = 1, line: Int = 0) throws(SampleError) {
         let words = directive.split(separator: " ", maxSplits: 2)
         guard words.count == 3, words[0] == "label" else {
-            throw SampleError(line: line, expected: "!label ID VALUE", got: "!" + directive.prefix(40))
+            throw SampleError(.directive, line: line, expected: "!label ID VALUE", got: "!" + directive.prefix(40))
         }
         let value = words[2].drop { $0 == " " }
         let end = value.lastIndex { $0 != " " }

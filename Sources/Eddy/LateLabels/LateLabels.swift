@@ -202,7 +202,7 @@ public struct LateLabels<Features: Sendable>: Sendable {
         guard let index = table[id] else {
             counts.unmatched += 1
             throw SampleError(
-                line: line, field: "id",
+                .noWaitingSample, line: line, field: "id",
                 expected: "the id of a sample that waits for its label\(limits.wait)", got: id)
         }
         let place = places[Int(index)]

@@ -235,9 +235,9 @@ package struct LateSamples: Sendable {
 extension StepChunk {
     /// Takes samples that lack nothing but the stream's first label, without a prediction.
     fileprivate mutating func accept(_ places: [Int]) {
-        guard !places.isEmpty, rejections.contains(where: { $0.error.expected == Learner.firstLabel }) else { return }
+        guard !places.isEmpty, rejections.contains(where: { $0.error.code == .noLabelYet }) else { return }
         let places = Set(places)
-        rejections.removeAll { $0.error.expected == Learner.firstLabel && places.contains($0.index) }
+        rejections.removeAll { $0.error.code == .noLabelYet && places.contains($0.index) }
         for output in outputs.indices { outputs[output].steps.accept(Array(places)) }
     }
 

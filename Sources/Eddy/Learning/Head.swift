@@ -81,7 +81,7 @@ enum LabelMeaning {
     case newClass(String)
     /// A number that is no class, in a classification that was numeric so far.
     case regression
-    case rejected(expected: String, got: String)
+    case rejected(SampleError.Code, expected: String, got: String)
 }
 
 extension Head {
@@ -91,7 +91,7 @@ extension Head {
         case (.none, _): return .target(.nan)
         case (.number(let value), .regression): return .target(value)
         case (.text(let name), .regression):
-            return .rejected(expected: "a number, since the task is regression", got: name)
+            return .rejected(.label, expected: "a number, since the task is regression", got: name)
         case (.text(let name), .classification):
             if let index = classes.index(of: name) { return .target(Float(index)) }
             return unseen(name, configuration)
@@ -129,7 +129,7 @@ extension Head {
         let room = configuration.classes?.count ?? fixedOutputs(configuration) ?? configuration.classLimit
         if classes.names.count < room { return .newClass(name) }
         let known = classes.names.prefix(12).joined(separator: ", ") + (classes.names.count > 12 ? ", …" : "")
-        return .rejected(expected: "one of the \(classes.names.count) classes \(known)", got: name)
+        return .rejected(.label, expected: "one of the \(classes.names.count) classes \(known)", got: name)
     }
 
     /// The classes that a fixed number of outputs has room for.

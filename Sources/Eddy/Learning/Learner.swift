@@ -63,9 +63,10 @@ public final class Learner {
         var before: (Head?, Metrics)?  // from before a change that sample `first` asked for
         while first < chunk.count {
             switch meaning(of: chunk.labels[first], features: chunk.inputs) {
-            case .rejected(let expected, let got):
+            case .rejected(let code, let expected, let got):
                 takeBack(&before)
-                steps.reject(first, SampleError(line: first + 1, field: "label", expected: expected, got: got))
+                steps.reject(
+                    first, SampleError(code, line: first + 1, field: "label", expected: expected, got: got))
                 first += 1
             case .newClass, .regression:
                 if before == nil { before = (head, metrics) }
@@ -86,7 +87,7 @@ public final class Learner {
                     steps.reject(
                         first,
                         SampleError(
-                            line: first + 1, expected: "a sample whose prediction, loss and gradient are finite",
+                            .notFinite, line: first + 1, expected: "a sample whose prediction, loss and gradient are finite",
                             got: "one beyond; scale the features or lower the learning rate"))
                     first += 1
                 } else {
@@ -121,11 +122,11 @@ public final class Learner {
 
     func meaning(of label: Label, features: Int) -> LabelMeaning {
         if let columns, features != columns {
-            return .rejected(expected: "\(columns) features", got: "\(features) features")
+            return .rejected(.fieldCount, expected: "\(columns) features", got: "\(features) features")
         }
         if let head { return head.meaning(of: label, configuration: configuration) }
         if case .none = label {
-            return .rejected(expected: Learner.firstLabel, got: "none")
+            return .rejected(.noLabelYet, expected: Learner.firstLabel, got: "none")
         }
         return .regression  // any change: the head does not exist yet
     }
@@ -137,8 +138,9 @@ public final class Learner {
         while true {
             switch meaning(of: chunk.labels[index], features: chunk.inputs) {
             case .target: return nil
-            case .rejected(let expected, let got):
-                return SampleError(line: index + 1, field: "label", expected: expected, got: got)
+            case .rejected(let code, let expected, let got):
+                return SampleError(
+                    code, line: index + 1, field: "label", expected: expected, got: got)
             case .newClass, .regression:
                 if before == nil { before = (head, metrics) }
                 if let error = changeHead(for: chunk, index) {
@@ -227,7 +229,7 @@ public final class Learner {
         try chunk.append(Sample(features))
         guard head != nil else {
             throw SampleError(
-                line: 1, expected: "a labelled sample first: nothing has been learned yet", got: "a question")
+                .noLabelYet, line: 1, expected: "a labelled sample first: nothing has been learned yet", got: "a question")
         }
         let steps = learn(chunk)  // without a label nothing is learned
         if let rejection = steps.rejections.first { throw rejection.error }

@@ -217,7 +217,7 @@ public final class MultiOutputLearner {
         }
         if isKnown { return nil }
         return SampleError(
-            line: index + 1, field: "label", expected: Learner.firstLabel, got: "none")
+            .noLabelYet, line: index + 1, field: "label", expected: Learner.firstLabel, got: "none")
     }
 
     // MARK: Looking

@@ -22,6 +22,8 @@ public struct Observations: Sendable {
     public private(set) var recent = RecentSamples()
     /// Those of the last minute that surprised most.
     public private(set) var largestLosses = LargestLosses()
+    /// From the arrival of a sample's last byte to its update.
+    public private(set) var latency = LatencyHistogram()
     /// What was wrong with the samples that were not taken.
     public private(set) var rejections = RejectionReasons()
 
@@ -35,14 +37,17 @@ public struct Observations: Sendable {
         recent.sample(step: step) ?? largestLosses.sample(step: step)
     }
 
-    /// Takes in a chunk, after it was learned.
+    /// Takes in a chunk, after it was learned. Of several outputs, the history has the mean losses, and the rest is of
+    /// the first.
     ///
     /// - Parameter time: now, in seconds since 1970.
-    /// Of several outputs, the history has the mean losses, and the rest is of the first.
-    mutating func update(_ chunk: SampleChunk, _ steps: StepChunk, _ learners: MultiOutputLearner, time: Double) {
-        let learner = learners.first
-        for rejection in steps.rejections { rejections.count(rejection.error) }
+    mutating func update(_ learned: LearnedChunk, _ learners: MultiOutputLearner, time: Double) {
+        let (chunk, steps, learner) = (learned.samples, learned.steps, learners.first)
+        for error in learned.rejections { rejections.count(error) }
         guard steps.learned > 0 else { return }
+        if let arrived = learned.arrived {
+            latency.record((ContinuousClock.now - arrived) / .seconds(1), count: steps.learned, at: time)
+        }
         // Of a chunk in which the task changed, only the part that belongs to the present one.
         let first = steps.taskBegin
         if task != learner.task || first > 0 { begin(learner.task) }
@@ -73,9 +78,6 @@ public struct Observations: Sendable {
             losses: losses, errors: errors, firstStep: firstStep, time: time,
             baseline: presentBaseline(learners, time: time))
     }
-
-    /// Counts a sample that a decoder did not take.
-    mutating func count(rejected error: SampleError) { rejections.count(error) }
 
     private mutating func begin(_ task: LearningTask?) {
         self.task = task

@@ -8,6 +8,7 @@
 import Backprop
 import Foundation
 import Logging
+import Synchronization
 
 /// Learns from samples, tells its losses, and answers questions.
 ///
@@ -24,29 +25,33 @@ public actor LearningSession {
     /// Who decides what the inputs are.
     public nonisolated let schema: SchemaClaim
 
-    private let learners: MultiOutputLearner
-    private var counts = SampleCounts()
-    private var late: LateSamples
+    private let core: StreamLearner
+    /// What others ask without waiting for the session.
+    private nonisolated let shared: Mutex<Shared>
     private var observations: Observations?
-    private var clock: @Sendable () -> Double = { Date().timeIntervalSince1970 }
+    /// How long learning has taken in all, without decoding and waiting.
+    public private(set) var learningTime = Duration.zero
+    private var clock: @Sendable () -> Double
+    private let turns: (any LearningTurns)?
     private let logger: Logger
     private let executor: any SerialExecutor
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    /// Whether code on an executor is in this session's isolation already.
-    package nonisolated func runs(on other: any SerialExecutor) -> Bool { executor === other }
-
     /// - Parameters:
     ///   - schema: the inputs, where they are known beforehand.
+    ///   - lateLabels: how much may wait for labels, and how long.
     ///   - executor: where the session runs; nil for one of its own.
+    ///   - turns: who learns next, where pipelines share a thread with others.
     /// - Throws: ``ArchitectureError`` where the configuration contradicts itself.
     public init(
-        _ configuration: Configuration = Configuration(), schema: Schema? = nil, executor: (any SerialExecutor)? = nil,
+        _ configuration: Configuration = Configuration(), schema: Schema? = nil,
+        lateLabels: LateLabelLimits = LateLabelLimits(), executor: (any SerialExecutor)? = nil,
+        turns: (any LearningTurns)? = nil,
         logger: Logger = Logger(label: "eddy.session", factory: { _ in SwiftLogNoOpLogHandler() })
     ) throws(ArchitectureError) {
         self.init(
-            learners: try MultiOutputLearner(configuration), schema: SchemaClaim(schema), executor: executor,
+            try StreamLearner(configuration, schema: schema, lateLabels: lateLabels), executor: executor, turns: turns,
             logger: logger)
     }
 
@@ -65,130 +70,113 @@ public actor LearningSession {
     }
 
     init(
-        learners: sending MultiOutputLearner, schema: SchemaClaim, late: LateSamples = LateSamples(),
-        executor: (any SerialExecutor)? = nil,
+        _ core: sending StreamLearner, executor: (any SerialExecutor)? = nil, turns: (any LearningTurns)? = nil,
+        clock: @escaping @Sendable () -> Double = { Date().timeIntervalSince1970 },
         logger: Logger = Logger(label: "eddy.session", factory: { _ in SwiftLogNoOpLogHandler() })
     ) {
-        self.learners = learners
-        self.late = late
-        self.schema = schema
+        core.learners.onDiscovery = { logger.info("\($0)") }
+        self.core = core
+        self.clock = clock
+        shared = Mutex(Shared(limit: core.chunkLimit, step: core.step))
+        schema = core.schema
         self.executor = executor ?? SessionExecutor()
+        self.turns = turns
         self.logger = logger
-        learners.onDiscovery = { logger.info("\($0)") }
     }
+
+    private struct Shared {
+        var limit: ChunkLimit
+        var step: UInt64
+        /// Since when a chunk is being learned; nil where none is.
+        var learningSince: ContinuousClock.Instant?
+    }
+
+    /// A session around a learner that was made beforehand.
+    ///
+    /// - Parameter clock: the time by which samples that wait for labels expire, in seconds; constant for runs that repeat.
+    package init(_ core: sending StreamLearner, clock: @escaping @Sendable () -> Double) {
+        self.init(core, executor: nil, clock: clock)
+    }
+
+    private var learners: MultiOutputLearner { core.learners }
 
     // MARK: Learning
 
-    /// Predicts, scores and learns every sample of a chunk, in order.
+    /// Predicts, scores and learns every sample of a chunk, in order; see ``StreamLearner/learn(_:from:at:)``.
     ///
-    /// A sample with an id and no label waits for a ``LateLabel``, also before anything was learned.
-    ///
-    /// - Parameters:
-    ///   - lines: where each sample stood in its source, for the list of rejections; by its place in the chunk if empty.
-    ///   - source: who sent it, for the same.
+    /// - Parameter source: who sent it, for the list of rejections.
     @discardableResult
-    public func learn(_ chunk: SampleChunk, lines: [Int] = [], source: String? = nil) -> StepChunk {
-        var decoded = DecodedChunk(samples: chunk, lines: lines)
-        return learn(&decoded, source: source)
+    public func learn(_ chunk: DecodedChunk, from source: String? = nil) -> LearnedChunk {
+        let start = ContinuousClock.now
+        shared.withLock { $0.learningSince = start }
+        let learned = core.learn(chunk, from: source, at: clock())
+        observations?.update(learned, learners, time: clock())
+        publish(learned)
+        learningTime += .now - start
+        let after = Shared(limit: core.chunkLimit, step: core.step)
+        shared.withLock { $0 = after }
+        return learned
     }
 
-    /// The same for what a decoder found, with late labels in their places.
-    ///
-    /// A sample waits until a label fits: one that does not is a rejection, as any sample's.
-    ///
-    /// - Parameter chunk: becomes what was learned: each late label is now its sample, or an error where none waits by
-    ///   its id. Errors are not counted here; see ``note(rejected:source:)``.
-    @discardableResult
-    public func learn(_ chunk: inout DecodedChunk, source: String? = nil) -> StepChunk {
-        var rest = late.begin(chunk)
-        var learned: (chunk: DecodedChunk, steps: StepChunk)?
-        while let piece = late.next(of: &rest, seconds: clock()) {
-            let steps = step(piece.samples, lines: piece.lines, source: source)
-            if learned == nil {
-                learned = (piece, steps)
-            } else {
-                learned!.chunk.append(contentsOf: piece)
-                learned!.steps.append(contentsOf: steps)
-            }
-        }
-        chunk = learned!.chunk  // there is always a piece
-        return learned!.steps
+    /// The same when it is this chunk's turn; see ``LearningTurns``.
+    func learnInTurn(_ chunk: DecodedChunk, from source: String?) async -> LearnedChunk {
+        guard let turns else { return learn(chunk, from: source) }
+        if !turns.beginAtOnce() { await turns.begin() }
+        defer { turns.end() }
+        return learn(chunk, from: source)
     }
+
+    /// Learns samples that were made one at a time.
+    @discardableResult
+    public func learn(_ samples: SampleChunk) -> LearnedChunk { learn(DecodedChunk(samples: samples)) }
 
     /// Learns the sample that waits for a label.
     ///
     /// - Throws: ``SampleError`` where none waits by the id, or the label does not fit; the sample then waits on.
     @discardableResult
-    public func learn(_ label: LateLabel) throws(SampleError) -> StepChunk {
-        var decoded = DecodedChunk(samples: SampleChunk(inputs: 0))
-        decoded.events.append(DecodedEvent(index: 0, line: 1, kind: .lateLabel(label)))
-        let steps = learn(&decoded)
-        if let error = decoded.events.first?.error ?? steps.rejections.first?.error { throw error }
-        return steps
-    }
-
-    private func step(_ chunk: SampleChunk, lines: [Int], source: String?) -> StepChunk {
-        if learner.network == nil {
-            let known = schema.current
-            learners.expectedSchema = known
-            learners.expectedNames = known?.labels ?? []
-        }
-        var steps = learners.learn(chunk)
-        late.settle(&steps)
-        if steps.stepsBefore == 0, steps.learned > 0 { claim(chunk) }
-        counts.learned += UInt64(steps.learned)
-        counts.predicted += UInt64(steps.predicted)
-        counts.rejected += UInt64(steps.rejections.count)
-        for (index, error) in steps.rejections {
-            var error = error
-            if !lines.isEmpty { error.line = lines[index] }
-            counts.note(error, source: source)
-        }
-        observations?.update(chunk, steps, learners, time: clock())
-        publish(steps)
-        return steps
-    }
-
-    /// Claims the schema of samples that came without a decoder, if none was claimed.
-    private func claim(_ chunk: SampleChunk) {
-        var proposal = Schema(inputs: chunk.inputs)
-        if !learners.isAlone {
-            (proposal.label, proposal.furtherLabels) = (learners.names[0], Array(learners.names[1...]))
-        }
-        _ = schema.claim(proposal)
+    public func learn(_ label: LateLabel) throws(SampleError) -> LearnedChunk {
+        try taken(learn(DecodedChunk(label)))
     }
 
     /// Predicts, scores and learns one sample.
     ///
     /// - Throws: ``SampleError`` where it does not fit; it then changed nothing.
     @discardableResult
-    public func learn(_ sample: Sample) throws(SampleError) -> StepChunk {
-        let steps = learn(try SampleChunk([sample]))
-        if let rejection = steps.rejections.first { throw rejection.error }
-        return steps
+    public func learn(_ sample: Sample) throws(SampleError) -> LearnedChunk {
+        try taken(learn(try SampleChunk([sample])))
     }
+
+    private func taken(_ learned: LearnedChunk) throws(SampleError) -> LearnedChunk {
+        if let error = learned.rejections.first { throw error }
+        return learned
+    }
+
+    // MARK: Predicting
 
     /// What the learner says of features, changing nothing; of several outputs, the first. Shape: (inputs).
     ///
     /// - Throws: ``SampleError`` where they do not fit, or nothing has been learned yet.
     public func predict(_ features: [Float]) throws(SampleError) -> Prediction { try learner.predict(features) }
 
-    /// Counts samples that a decoder could not take, so that they are seen where the losses are.
-    public func note(rejected errors: some Sequence<SampleError>, source: String) {
-        for error in errors {
-            counts.rejected += 1
-            counts.note(error, source: source)
-            observations?.count(rejected: error)
-        }
-        if losses.hasSubscribers, let window = presentWindow() { losses.publish(window) }
+    /// What the learner says of samples, changing nothing; see ``StreamLearner/predict(_:)``.
+    public func predict(_ chunk: DecodedChunk) -> LearnedChunk { core.predict(chunk) }
+
+    /// The same when it is this chunk's turn.
+    func predictInTurn(_ chunk: DecodedChunk) async -> LearnedChunk {
+        guard let turns else { return predict(chunk) }
+        if !turns.beginAtOnce() { await turns.begin() }
+        defer { turns.end() }
+        return predict(chunk)
     }
+
+    // MARK: Publishing
 
     /// Where things stand, as a window without samples; nil before the task is known.
     public func presentWindow() -> LossWindow? {
         learners.summary.map { metrics in
             LossWindow(
                 step: learners.step, count: 0, last: 0, mean: 0, min: 0, max: 0, missed: 0, metrics: metrics,
-                task: task, rejected: counts.rejected, outputs: summaries)
+                task: task, rejected: core.counts.rejected, outputs: summaries)
         }
     }
 
@@ -196,10 +184,17 @@ public actor LearningSession {
     /// Each output's figures; nil for one.
     private var summaries: [OutputSummary]? { learners.isAlone ? nil : learners.summaries }
 
-    private func publish(_ steps: StepChunk) {
+    private func publish(_ learned: LearnedChunk) {
+        let steps = learned.steps
         if !steps.drifts.isEmpty { drifts.publish(DriftSeries(steps.drifts)) }
-        guard steps.learned > 0, losses.hasSubscribers || everyLoss.hasSubscribers, let metrics = learners.summary
-        else { return }
+        guard losses.hasSubscribers || everyLoss.hasSubscribers else { return }
+        guard steps.learned > 0, let metrics = learners.summary else {
+            // What was rejected is seen where the losses are.
+            if losses.hasSubscribers, !learned.rejections.isEmpty, let window = presentWindow() {
+                losses.publish(window)
+            }
+            return
+        }
         let values = steps.losses.filter { !$0.isNaN }
         if losses.hasSubscribers {
             let parts = LossSpan.spans(of: values, before: steps.stepsBefore, limit: LossWindow.partLimit)
@@ -208,7 +203,7 @@ public actor LearningSession {
                 LossWindow(
                     step: learners.step, count: whole.count, last: Double(values[values.count - 1]), mean: whole.mean,
                     min: whole.min, max: whole.max, parts: parts, missed: 0, metrics: metrics, task: task,
-                    rejected: counts.rejected, outputs: summaries))
+                    rejected: core.counts.rejected, outputs: summaries))
         }
         everyLoss.publish(LossSeries(first: steps.stepsBefore + 1, values: values, missed: 0))
     }
@@ -234,16 +229,15 @@ public actor LearningSession {
     }
 
     /// Samples since this session began, by what became of them.
-    public var sampleCounts: SampleCounts { counts }
+    public var sampleCounts: SampleCounts { core.counts }
 
     /// Weights, norms and metrics at this moment: a copy, made when asked for.
     ///
     /// - Parameter withWeights: whether to copy them; the rest costs little, however large the network.
     public func snapshot(withWeights: Bool = true) -> Snapshot {
-        late.expire(seconds: clock())
-        var snapshot = Snapshot(learner, schema: schema.current, counts: counts, withWeights: withWeights)
+        var snapshot = Snapshot(learner, schema: schema.current, counts: core.counts, withWeights: withWeights)
         if !learners.isAlone { snapshot.add(learners) }
-        (snapshot.lateLabels, snapshot.waiting) = (late.counts, late.waiting)
+        (snapshot.lateLabels, snapshot.waiting) = core.lateLabels
         return snapshot
     }
 
@@ -252,7 +246,7 @@ public actor LearningSession {
     public nonisolated var snapshots: SnapshotSequence { SnapshotSequence(session: self) }
 
     /// Everything that affects the future, for a file.
-    public func save(to path: String) throws { try learners.save(schema: schema.current, waiting: late, to: path) }
+    public func save(to path: String) throws { try core.save(to: path) }
 
     /// Begins to keep what a page shows of the samples learned from now on; see ``Observations``. Some nanoseconds a
     /// sample, and no bit of the weights.
@@ -299,52 +293,35 @@ public actor LearningSession {
         try body(learner)
     }
 
+    /// Calls `body` with the core, on the session's executor.
+    public func withCore<Result: Sendable>(_ body: @Sendable (StreamLearner) throws -> Result) rethrows -> Result {
+        try body(core)
+    }
+
     /// A session that goes on where a saved one stopped, to the bit.
     ///
     /// - Throws: ``ModelFileError`` where the file cannot be read, with its reason.
     public static func load(
-        _ path: String, executor: (any SerialExecutor)? = nil,
+        _ path: String, executor: (any SerialExecutor)? = nil, turns: (any LearningTurns)? = nil,
         logger: Logger = Logger(label: "eddy.session", factory: { _ in SwiftLogNoOpLogHandler() })
     ) throws -> LearningSession {
-        let (learners, schema, late) = try MultiOutputLearner.loadAll(path)
-        let known = schema ?? learners.first.columns.map { Schema(inputs: $0) }
-        return LearningSession(
-            learners: learners, schema: SchemaClaim(known), late: late, executor: executor, logger: logger)
+        LearningSession(try StreamLearner.load(path), executor: executor, turns: turns, logger: logger)
     }
 
-    /// How much a chunk may hold so that learning it takes some milliseconds at most, unless one sample alone does, and
-    /// nobody waits longer.
-    public var chunkLimit: ChunkLimit {
-        var limit = ChunkLimit.unknown
-        if let columns = learner.columns, learner.head != nil {
-            limit.samples = max(1, min(1024, 2_000_000 / (learners.work + 200)))
-            limit.numbers = limit.samples * columns + 2_000_000 / max(1, learners.workOfTerm)
-        }
-        limit.lateLabel = late.longest
-        return limit
+    /// How much a chunk may hold; see ``StreamLearner/chunkLimit``. Asked for by decoders on any thread.
+    public nonisolated var chunkLimit: ChunkLimit { shared.withLock { $0.limit } }
+
+    /// Whether the learner makes progress, told without waiting for it.
+    public nonisolated var progress: LearningProgress {
+        let (step, since) = shared.withLock { ($0.step, $0.learningSince) }
+        return LearningProgress(step: step, learning: since.map { .now - $0 })
     }
 }
 
-/// Samples, by what became of them.
-public struct SampleCounts: Sendable, Hashable, Codable {
-    public var learned: UInt64 = 0
-    public var predicted: UInt64 = 0
-    public var rejected: UInt64 = 0
-    /// The newest rejections, at most 10.
-    public private(set) var latestRejections: [RejectedSample] = []
-
-    public init() {}
-
-    public var accepted: UInt64 { learned + predicted }
-
-    mutating func note(_ error: SampleError, source: String?) {
-        if latestRejections.count == 10 { latestRejections.removeFirst() }
-        latestRejections.append(RejectedSample(error: error, source: source))
-    }
-}
-
-/// A sample that was not taken, and where it came from.
-public struct RejectedSample: Sendable, Hashable, Codable {
-    public var error: SampleError
-    public var source: String?
+/// How far a learner is at one moment.
+public struct LearningProgress: Sendable, Hashable {
+    /// Samples learned since the model began.
+    public var step: UInt64
+    /// How long the present chunk has been in learning; nil where none is.
+    public var learning: Duration?
 }

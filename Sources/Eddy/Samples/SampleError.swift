@@ -4,6 +4,39 @@
 ///
 ///     error.description  // line=17 column=3 field=age expected=number got="abc"
 public struct SampleError: Error, Sendable, Hashable, Codable {
+    /// What is wrong, for programs: they test the code, and show the sentence.
+    public enum Code: String, Sendable, Hashable, Codable, CaseIterable {
+        /// A cell, feature or weight is not what its column holds.
+        case value
+        /// A label cannot be read, or cannot be learned by the outputs that there are.
+        case label
+        /// A sample came without a label before the first label of its stream.
+        case noLabelYet
+        /// An identifier cannot be one.
+        case identifier
+        /// A late label matches no waiting sample.
+        case noWaitingSample
+        /// A line has more or fewer fields than its columns.
+        case fieldCount
+        /// A header cannot be one, or lacks a column.
+        case header
+        /// The columns are not those of the stream's first sample.
+        case schema
+        /// A prediction, loss or gradient would not be finite.
+        case notFinite
+        /// A line or a record is longer than the limit.
+        case tooLong
+        /// A line is in no format that holds samples, or in one that holds them differently.
+        case format
+        /// A directive is unknown, or its argument is wrong.
+        case directive
+        /// A directive or a late label came where only samples are expected.
+        case notASample
+        /// A token is missing or wrong.
+        case token
+    }
+
+    public var code: Code
     /// The line of its connection or file, or the place in its chunk, counted from 1.
     public var line: Int
     /// The field's place in the line, counted from 1.
@@ -14,7 +47,11 @@ public struct SampleError: Error, Sendable, Hashable, Codable {
     /// What came, cut to 40 characters, control characters escaped.
     public var got: String
 
-    public init(line: Int, column: Int? = nil, field: String? = nil, expected: String, got: String) {
+    /// - Parameter code: nil follows from the field: a label's, an identifier's, or a value's.
+    public init(
+        _ code: Code? = nil, line: Int, column: Int? = nil, field: String? = nil, expected: String, got: String
+    ) {
+        self.code = code ?? (field == "label" ? .label : field == "id" ? .identifier : .value)
         self.line = line
         self.column = column
         self.field = field

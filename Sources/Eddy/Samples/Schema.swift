@@ -1,10 +1,4 @@
-// What a stream's samples look like, and who decides it.
-//
-// The session owns the schema. Its first valid sample, whatever connection it comes by, claims it;
-// a line that is not a valid sample fixes nothing. From then on every connection's columns are mapped
-// to it: by name where both have names, else by position.
-
-import Synchronization
+// What a stream's samples look like. Who decides it: SchemaClaim.swift.
 
 /// The columns of a stream of samples, and the inputs that they make.
 ///
@@ -114,48 +108,3 @@ extension Schema: Codable {
     }
 }
 
-/// The one place where a session's schema is decided, once, by whoever comes first.
-///
-/// Decoders hold it, on whatever thread they run; they ask once a connection. A sample without a label may leave open
-/// how many labels there are: the first that has any decides that.
-public final class SchemaClaim: Sendable {
-    private struct State {
-        var schema: Schema?
-        var isLabelOpen = false
-    }
-
-    private let state: Mutex<State>
-
-    /// - Parameter schema: nil leaves it to the first valid sample.
-    public init(_ schema: Schema? = nil) { state = Mutex(State(schema: schema)) }
-
-    public var current: Schema? { state.withLock { $0.schema } }
-
-    /// Proposes a schema and returns the one that holds: the proposal where none was claimed before.
-    public func claim(_ proposal: Schema) -> Schema { claim(proposal, isLabelOpen: false) }
-
-    /// - Parameter isLabelOpen: whether the proposal does not say yet what the labels are.
-    func claim(_ proposal: Schema, isLabelOpen: Bool) -> Schema {
-        state.withLock { state in
-            if let current = state.schema { return current }
-            state = State(schema: proposal, isLabelOpen: isLabelOpen)
-            return proposal
-        }
-    }
-
-    /// Proposes the names of the outputs and returns those that hold. One alone keeps the name that the schema has for
-    /// it.
-    func claimLabels(_ names: [String]) -> [String] {
-        state.withLock { state in
-            guard var schema = state.schema else { return names }
-            if state.isLabelOpen {
-                state.isLabelOpen = false
-                if names.count > 1 {
-                    (schema.label, schema.furtherLabels) = (names[0], Array(names[1...]))
-                    state.schema = schema
-                }
-            }
-            return schema.labels
-        }
-    }
-}

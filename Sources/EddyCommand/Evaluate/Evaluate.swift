@@ -4,7 +4,7 @@ import ArgumentParser
 import Eddy
 import Foundation
 
-struct Evaluate: ParsableCommand {
+struct Evaluate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Reports how well files are learned, predicting every sample before learning it.",
         discussion: """
@@ -52,64 +52,54 @@ struct Evaluate: ParsableCommand {
         _ = try contenders()
     }
 
-    func run() throws {
+    func run() async throws {
         let files = files.isEmpty ? ["-"] : files
         for file in files { try InputFile.check(file) }
         for output in [json, html].compactMap(\.self) where output != "-" { try OutputFile.check(output) }
         let contenders = try contenders()
-        let runs = try contenders.map { contender in
-            try (0..<UInt64(seeds)).map { EvaluationPass(try MultiOutputLearner(contender.configuration(seed: $0))) }
+        let schema = SchemaClaim()
+        let passes = try contenders.map { contender in
+            try (0..<UInt64(seeds)).map { try EvaluationPass(contender.configuration(seed: $0), schema: schema) }
         }
         Interrupt.watch()
         var complaints = Complaints()
         var bar = ProgressBar(files: files, epochs: 1, isQuiet: false)
-        let claim = SchemaClaim()
-        var late = LateSamples(limits: LateLabelLimits(seconds: .infinity))
+        let all = Array(passes.joined())
         // Decoded once and learned by all in turn, so that standard input will do, and all see the same machine.
-        func learn(_ chunk: DecodedChunk) {
-            var rest = late.begin(chunk)
-            while let piece = late.next(of: &rest, seconds: 0) {
-                complaints.add(piece)
-                for (index, run) in runs.joined().enumerated() {
-                    var steps = run.learn(piece.samples, claim)
-                    if index == 0 {  // what the first takes is joined
-                        late.settle(&steps)
-                        complaints.add(steps, of: piece)
-                    }
-                }
-            }
-        }
         for file in files where !Interrupt.isSet {
             complaints.file = file
-            var decoder = SampleDecoder(format: format.format, label: format.labelColumn, schema: claim)
-            try InputFile.read(file) { bytes in
-                var rest = bytes[...]
-                while !rest.isEmpty, !Interrupt.isSet {
-                    let before = rest.count
-                    learn(decoder.decode(&rest, limit: 4096))
-                    bar.advance(bytes: before - rest.count, samples: runs[0][0].learners.step)
-                }
-                return !Interrupt.isSet
+            let learned = FileBytes(path: file, counted: bar.bytes.count)
+                .samples(
+                    of: format.format, label: format.labelColumn, for: all[0].session, framing: .stream,
+                    isCut: { Interrupt.isSet }  // what is cut off is not a line
+                ).learned(by: all.map(\.session))
+            for try await chunks in learned {
+                complaints.add(chunks[0])
+                for (pass, chunk) in zip(all, chunks) { pass.add(chunk) }
+                bar.show(samples: chunks[0].steps.stepsBefore)
+                if Interrupt.isSet { break }
             }
-            if !Interrupt.isSet { learn(decoder.finish()) }  // what is cut off is not a line
         }
         bar.finish()
         complaints.finish()
-        guard runs.joined().contains(where: { $0.learners.step > 0 }) else {
-            throw CommandError("no sample was learned from \(files.joined(separator: ", "))")
+        var late: LateReport?
+        for (index, pass) in all.enumerated() {
+            await pass.finish()
+            if index == 0 { late = await pass.session.withCore { LateReport($0.lateLabels) } }
         }
-        for run in runs.joined() { run.finish() }
-        let reports = runs[0][0].learners.outputs.indices.compactMap { output -> EvaluationReport? in
-            guard runs.joined().contains(where: { $0.runs[output].learner.step > 0 }) else { return nil }
+        let reports = all[0].runs.indices.compactMap { output -> EvaluationReport? in
+            guard all.contains(where: { $0.runs[output].learner.step > 0 }) else { return nil }
             return EvaluationReport(
-                files: files, rejected: complaints.count, late: late, contenders,
-                runs.map { $0.map { $0.runs[output] } },
-                output: runs[0][0].name(of: output))
+                files: files, complaints, late: late, contenders, passes.map { $0.map { $0.runs[output] } },
+                output: all[0].runs.count == 1 ? nil : all[0].runs[output].name)
         }
-        if json != "-" { Terminal.say(reports.map(\.text).joined(separator: "\n\n\n")) }
-        if let json { try Evaluate.write(try EvaluationReport.json(reports), to: json) }
-        if let html { try Evaluate.write(EvaluationPage.html(reports), to: html) }
+        if !reports.isEmpty {
+            if json != "-" { Terminal.say(reports.map(\.text).joined(separator: "\n\n\n")) }
+            if let json { try Evaluate.write(try EvaluationReport.json(reports), to: json) }
+            if let html { try Evaluate.write(EvaluationPage.html(reports), to: html) }
+        }
         if Interrupt.isSet { throw ExitCode(130) }
+        try complaints.check()
     }
 
     private static func write(_ text: String, to path: String) throws {
@@ -189,56 +179,86 @@ extension Contender {
     }
 }
 
-/// What one pass shows of one output.
-struct EvaluationRun {
-    let learner: Learner
-    fileprivate(set) var course: Prequential
-    /// Seconds of learning, of all outputs, without reading and decoding.
-    fileprivate(set) var seconds = 0.0
-    fileprivate(set) var rejected = 0
-    /// Changes found in the stream.
-    fileprivate(set) var drifts = DriftSeries([])
+/// What a pass left of one output's learner.
+struct EvaluatedLearner: Sendable {
+    let configuration: Configuration
+    let step: UInt64
+    let task: LearningTask?
+    let classes: [String]
+    let metrics: Metrics
+    /// The widths of the network that is shown, and the hash of its weights; empty before the first sample.
+    let network: String
+    let weights: String
+    let unwatched: String?
 
     init(_ learner: Learner) {
-        self.learner = learner
-        course = Prequential(window: learner.configuration.recentWindow)
+        configuration = learner.configuration
+        (step, task, classes) = (learner.step, learner.task, learner.classes)
+        (metrics, unwatched) = (learner.metrics, learner.unwatched)
+        network =
+            learner.network.map { network in
+                ([network.inputs] + network.layers.map(\.outputs)).map { String($0) }.joined(separator: "-")
+            } ?? ""
+        weights = learner.network.map { String($0.parameterHash, radix: 16) } ?? ""
     }
+}
+
+/// What one pass shows of one output.
+struct EvaluationRun {
+    let name: String
+    let learner: EvaluatedLearner
+    let course: Prequential
+    /// Seconds of learning, of all outputs, without reading and decoding.
+    let seconds: Double
+    let rejected: Int
+    /// Changes found in the stream.
+    let drifts: DriftSeries
 }
 
 /// One pass with one configuration and seed.
 final class EvaluationPass {
-    let learners: MultiOutputLearner
-    /// Of each output.
-    private(set) var runs: [EvaluationRun]
+    let session: LearningSession
+    /// Of each output, once the pass is finished.
+    private(set) var runs: [EvaluationRun] = []
+    private let window: Int
+    private var courses: [Prequential]
+    private var drifts: [DriftSeries]
+    private var rejected = 0
 
-    init(_ learners: MultiOutputLearner) {
-        self.learners = learners
-        runs = [EvaluationRun(learners.first)]
+    init(_ configuration: Configuration, schema: SchemaClaim) throws {
+        session = LearningSession(
+            try StreamLearner(configuration, schema: schema, lateLabels: LateLabelLimits(seconds: .infinity)),
+            clock: { 0 })
+        window = configuration.recentWindow
+        (courses, drifts) = ([Prequential(window: window)], [DriftSeries([])])
     }
 
-    func learn(_ samples: SampleChunk, _ claim: SchemaClaim) -> StepChunk {
-        if learners.step == 0 {
-            learners.expectedSchema = claim.current
-            learners.expectedNames = claim.current?.labels ?? []
+    func add(_ chunk: LearnedChunk) {
+        let steps = chunk.steps
+        rejected += steps.rejections.count
+        while courses.count < steps.outputs.count {
+            courses.append(Prequential(window: window))
+            drifts.append(DriftSeries([]))
         }
-        let start = ContinuousClock.now
-        let steps = learners.learn(samples)
-        let seconds = (ContinuousClock.now - start) / .seconds(1)
-        while runs.count < learners.outputs.count { runs.append(EvaluationRun(learners.outputs[runs.count])) }
-        for output in runs.indices {
-            runs[output].seconds += seconds
-            runs[output].rejected += steps.rejections.count
+        for output in courses.indices {
             let own = steps.outputs.isEmpty ? steps : steps.outputs[output].steps
-            runs[output].drifts.merge(DriftSeries(own.drifts))
-            runs[output].course.add(own)
+            drifts[output].merge(DriftSeries(own.drifts))
+            courses[output].add(own)
         }
-        return steps
     }
 
-    func finish() {
-        for output in runs.indices { runs[output].course.finish() }
+    func finish() async {
+        for output in courses.indices { courses[output].finish() }
+        let seconds = await session.learningTime / .seconds(1)
+        let learners = await session.withCore { core in
+            zip(core.learners.names, core.learners.outputs).map { (name: $0, learner: EvaluatedLearner($1)) }
+        }
+        runs = learners.indices.map { output in
+            let isKnown = output < courses.count
+            return EvaluationRun(
+                name: learners[output].name, learner: learners[output].learner,
+                course: isKnown ? courses[output] : Prequential(window: window), seconds: seconds, rejected: rejected,
+                drifts: isKnown ? drifts[output] : DriftSeries([]))
+        }
     }
-
-    /// Nil of one output.
-    func name(of output: Int) -> String? { learners.isAlone ? nil : learners.names[output] }
 }

@@ -32,6 +32,12 @@ struct EvaluationReport: Encodable {
         var targetVariance: Double?
     }
 
+    struct MostRejected: Encodable {
+        let count: UInt64
+        let field: String?
+        let expected: String
+    }
+
     struct Pass: Encodable {
         let seed: UInt64
         let learned: UInt64
@@ -74,21 +80,39 @@ struct EvaluationReport: Encodable {
     let files: [String]
     let samples: UInt64
     let rejected: Int
+    /// Samples without a label, which were not learned.
+    let predicted: UInt64
+    /// The label columns.
+    let labels: [String]
+    /// What was rejected most; absent where nothing was.
+    let mostRejected: MostRejected?
     /// Errors of answers are the first contender's. Absent where no sample waited for its label.
     let lateLabels: LateReport?
     let seeds: Int
     let reference: Reference
     let configurations: [Entry]
+    /// What the text says of labels, samples without one, and rejections.
+    let notes: [String]
+
+    private enum CodingKeys: CodingKey {
+        case version, kernels, output, files, samples, rejected, predicted, labels, mostRejected, lateLabels, seeds
+        case reference, configurations
+    }
 
     /// - Parameter runs: of each contender, one for each seed.
     init(
-        files: [String], rejected: Int, late: LateSamples, _ contenders: [Contender], _ runs: [[EvaluationRun]],
-        output: String? = nil
+        files: [String], _ complaints: Complaints, late: LateReport?, _ contenders: [Contender],
+        _ runs: [[EvaluationRun]], output: String?
     ) {
-        lateLabels = LateReport(late)
+        lateLabels = late
+        (rejected, predicted) = (complaints.count, complaints.tally.predicted)
+        labels = complaints.tally.labels
+        mostRejected = complaints.tally.commonestRejection.map {
+            MostRejected(count: $0.count, field: $0.field, expected: $0.expected)
+        }
+        notes = complaints.lines
         self.output = output
         self.files = files
-        self.rejected = rejected
         samples = runs.joined().map(\.learner.step).max()!
         seeds = runs[0].count
         configurations = zip(contenders, runs).map { Entry($0, $1) }
@@ -128,7 +152,7 @@ extension EvaluationReport.Pass {
         learned = learner.step
         rejected = run.rejected
         samplesPerSecond = run.seconds > 0 ? Double(learner.step) / run.seconds : 0
-        weights = learner.network.map { String($0.parameterHash, radix: 16) } ?? ""
+        weights = learner.weights
         classification = learner.metrics.classification
         regression = learner.metrics.regression
         drifts = run.drifts
@@ -167,10 +191,7 @@ extension EvaluationReport.Entry {
         name = contender.name
         options = contender.words
         task = learner.task
-        network =
-            learner.network.map { network in
-                ([network.inputs] + network.layers.map(\.outputs)).map { String($0) }.joined(separator: "-")
-            } ?? ""
+        network = learner.network
         classes = learner.classes
         recentWindow = learner.configuration.recentWindow
         passes = runs.map { EvaluationReport.Pass($0) }

@@ -1,12 +1,10 @@
-// The TCP feed: listens, and gives each connection a FeedHandler.
+// The TCP feed: listens, and gives each connection a pipeline (FeedConnection.swift).
 //
-//     socket ─▶ FeedHandler (decode, learn, reply) ─▶ socket
+// Connections, decoders and session all run on one event loop: a lone sample is answered without a hop between threads.
+// Learning takes turns among all connections, whatever door they came by (LoopTurns.swift).
 //
-// Connections, decoder and session all run on one event loop: a lone sample is answered without a hop between threads,
-// and none but the handlers' own state needs a guard.
-//
-// Stopping: no more connections; each open one learns and answers what was read, and is drained (FeedHandler); the server
-// has stopped when the last is gone.
+// Stopping: no more connections; each open one learns and answers what was read, and is drained (FeedInput.swift); the
+// server has stopped when the last is gone.
 
 import Eddy
 import Logging
@@ -31,6 +29,7 @@ public final class FeedServer: Service {
     private let session: LearningSession
     private let options: FeedOptions
     private let loop: any EventLoop
+    private let turns: LoopTurns?
     private let logger: Logger
     private let state = Mutex(State())
 
@@ -45,14 +44,17 @@ public final class FeedServer: Service {
         var hasEnded: Bool { isStopping && !isListening && open.isEmpty }
     }
 
-    /// - Parameter loop: where connections run; the session should run there too (see ``LearningSession/init``).
+    /// - Parameters:
+    ///   - loop: where connections run; the session should run there too (see ``LearningSession/init``).
+    ///   - turns: the session's.
     public init(
-        session: LearningSession, options: FeedOptions = FeedOptions(), loop: any EventLoop,
+        session: LearningSession, options: FeedOptions = FeedOptions(), loop: any EventLoop, turns: LoopTurns? = nil,
         logger: Logger = Logger(label: "eddy.feed")
     ) {
         self.session = session
         self.options = options
         self.loop = loop
+        self.turns = turns
         self.logger = logger
     }
 
@@ -63,20 +65,15 @@ public final class FeedServer: Service {
     ///
     /// - Throws: ``ListenError`` with a sentence where that is not possible.
     public func listen(host: String, port: Int) async throws -> SocketAddress {
-        let (session, options, loop, logger) = (session, options, loop, logger)
         let bootstrap = ServerBootstrap(group: loop)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(.recvAllocator, value: FeedServer.receiveBuffers)
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try options.tls?.protect(channel)
-                    let handler = FeedHandler(
-                        session: session, options: options, loop: loop, register: self, logger: logger)
-                    try channel.pipeline.syncOperations.addHandler(handler)
-                }
+                channel.eventLoop.makeCompletedFuture { try self.open(channel) }
             }
         do {
             let listener = try await bootstrap.bind(host: host, port: port).get()
@@ -90,9 +87,51 @@ public final class FeedServer: Service {
         }
     }
 
-    /// A lone line costs little, and a fast sender few calls of the system; what is read at once stays in the cache.
+    /// A lone line costs little, and a fast sender few calls of the system. A read is small, so that a look at the sockets
+    /// of many senders takes little time.
     private static let receiveBuffers = AdaptiveRecvByteBufferAllocator(
-        minimum: 1024, initial: 4096, maximum: 256 * 1024)
+        minimum: 1024, initial: 4096, maximum: 64 * 1024)
+
+    /// Starts a connection's pipeline.
+    private func open(_ channel: any Channel) throws {
+        try options.tls?.protect(channel)
+        let cut = FeedInput.CutMark()
+        let input = FeedInput(loop: loop, options: options, turns: turns, cut: cut)
+        try channel.pipeline.syncOperations.addHandler(input)
+        let connection = FeedConnection(
+            channel: try NIOAsyncChannel(
+                wrappingChannelSynchronously: channel,
+                configuration: .init(
+                    backPressureStrategy: .init(lowWatermark: 1, highWatermark: 1), isOutboundHalfClosureEnabled: true)),
+            session: session, options: options, cut: cut, peerClosed: input.closed, logger: logger)
+        let (count, isStopping) = register(channel)
+        Task(executorPreference: EventLoopTaskExecutor(loop)) { [options] in
+            if isStopping { channel.pipeline.fireUserInboundEventTriggered(FeedInput.Stop()) }
+            if count > options.connectionLimit {
+                await connection.refuse("too many connections: expected at most \(options.connectionLimit) at once")
+            } else {
+                await connection.run()
+            }
+            self.unregister(channel)
+        }
+    }
+
+    /// How many connections there are now, and whether the server stops.
+    private func register(_ channel: any Channel) -> (count: Int, isStopping: Bool) {
+        state.withLock { state in
+            state.open[ObjectIdentifier(channel)] = channel
+            return (state.open.count, state.isStopping)
+        }
+    }
+
+    /// All that a connection sent is learned, and it is closed.
+    private func unregister(_ channel: any Channel) {
+        let hasEnded = state.withLock { state in
+            state.open[ObjectIdentifier(channel)] = nil
+            return state.hasEnded
+        }
+        if hasEnded { life.continuation.finish() }
+    }
 
     /// Serves until the graceful shutdown of its service group, or until ``stop()``.
     public func run() async throws {
@@ -111,7 +150,7 @@ public final class FeedServer: Service {
             state.isStopping = true
             return (state.listener, Array(state.open.values))
         }
-        for channel in open { channel.pipeline.fireUserInboundEventTriggered(FeedHandler.Stop()) }
+        for channel in open { channel.pipeline.fireUserInboundEventTriggered(FeedInput.Stop()) }
         guard let listener else { return life.continuation.finish() }
         listener.close().whenComplete { _ in
             if self.state.withLock({ state in
@@ -121,23 +160,6 @@ public final class FeedServer: Service {
                 self.life.continuation.finish()
             }
         }
-    }
-}
-
-extension FeedServer: FeedHandler.Register {
-    func opened(_ channel: any Channel) -> (count: Int, isStopping: Bool) {
-        state.withLock { state in
-            state.open[ObjectIdentifier(channel)] = channel
-            return (state.open.count, state.isStopping)
-        }
-    }
-
-    func closed(_ channel: any Channel) {
-        let hasEnded = state.withLock { state in
-            state.open[ObjectIdentifier(channel)] = nil
-            return state.hasEnded
-        }
-        if hasEnded { life.continuation.finish() }
     }
 }
 

@@ -1,5 +1,6 @@
 // `POST /samples` and `POST /predict`: any format that the feed takes, in a request's body.
 
+import AsyncAlgorithms
 import Eddy
 import Foundation
 import NIOCore
@@ -44,7 +45,7 @@ struct SampleRoutes: Sendable {
         /// Why not all of the body was read.
         var error: String?
 
-        init(_ tally: FeedTally, error: String? = nil) {
+        init(_ tally: SampleTally, error: String? = nil) {
             (accepted, learned) = (tally.accepted, tally.learned)
             (predicted, rejected) = (tally.predicted, tally.rejected)
             meanLoss = tally.meanLoss
@@ -61,24 +62,20 @@ struct SampleRoutes: Sendable {
 
     /// Learns the samples of a body of any length as they arrive.
     private func learn(_ request: WebRequest) async throws -> WebResponse {
-        var options = try options(for: request)
-        options.reply = .none
-        var conversation = FeedConversation(
-            session: session, options: options, source: "POST from \(request.address)", isAdmitted: true)
+        let options = try options(for: request)
+        let learned = request.body.map(\.readableBytesView)
+            .learned(by: session, options, from: "POST from \(request.address)")
+        var tally = SampleTally()
         do {
-            while let bytes = try await request.body.next() {
-                _ = await conversation.receive(bytes)
-                if conversation.isForeign { break }
+            for try await chunk in learned {
+                tally.add(chunk)
+                if case .foreign = chunk.events.last?.kind {
+                    return .json(Summary(tally, error: "the body is no stream of samples"), status: .badRequest)
+                }
             }
         } catch is RequestBody.Cut {
-            _ = await conversation.end(isCut: true)
             let error = "the body was cut off, by the client or because the server stops; what came whole is learned"
-            return .json(Summary(conversation.tally, error: error), status: .serviceUnavailable)
-        }
-        _ = await conversation.end()
-        let tally = conversation.tally
-        if conversation.isForeign {
-            return .json(Summary(tally, error: "the body is no stream of samples"), status: .badRequest)
+            return .json(Summary(tally, error: error), status: .serviceUnavailable)
         }
         if tally.accepted == 0 {
             let error = tally.rejected > 0 ? "no line is a sample" : "expected samples, one a line, got an empty body"
@@ -146,20 +143,17 @@ struct SampleRoutes: Sendable {
         let step = await session.step
         guard step > 0 else { throw WebError(.conflict, "nothing has been learned yet: send labelled samples first") }
         let body = try await request.body.collect(limit: SampleRoutes.questionBytes)
-        var decoder = SampleDecoder(
-            format: options.format, label: options.label, schema: session.schema, lineLimit: options.lineLimit)
-        var rest = Array(body.readableBytesView)[...]
+        let predicted = [body.readableBytesView].async
+            .samples(
+                of: options.format, label: options.label, lineLimit: options.lineLimit, for: session, framing: .stream
+            ).predicted(by: session)
         var answers: [Answer] = []
-        let limit = await session.chunkLimit
-        while !rest.isEmpty {
-            let before = rest.count
-            await answer(decoder.decode(&rest, within: limit), &answers)
-            if rest.count == before { break }  // foreign bytes are not taken
+        for await chunk in predicted {
+            answers += SampleRoutes.answers(chunk)
             if answers.count > SampleRoutes.questionLimit {
                 throw WebError(.payloadTooLarge, "more than \(SampleRoutes.questionLimit) lines")
             }
         }
-        await answer(decoder.finish(), &answers)
         if answers.isEmpty { throw WebError(.badRequest, "expected samples, one a line, got an empty body") }
         if answers.allSatisfy({ $0.error != nil }) {
             throw WebError(.badRequest, "no line is a sample: \(answers[0].error ?? "")")
@@ -169,29 +163,13 @@ struct SampleRoutes: Sendable {
         return await Task(executorPreference: globalConcurrentExecutor) { .json(reply) }.value
     }
 
-    private func answer(_ chunk: DecodedChunk, _ answers: inout [Answer]) async {
-        guard !chunk.isEmpty else { return }
-        let steps = await session.learn(chunk.samples.withoutLabels())
-        var rejections: [Int: SampleError] = [:]
-        for (index, error) in steps.rejections { rejections[index] = error }
-        var found: [Answer] = chunk.lines.indices.map { i in
-            let predictions = steps.predictions(at: i)
-            guard rejections[i] == nil, predictions.contains(where: { $0 != nil }) else {
-                return Answer(line: chunk.lines[i], error: rejections[i].map { "\($0)" } ?? "not taken")
-            }
-            return Answer(line: chunk.lines[i], predictions, names: steps.outputs.map(\.name))
+    private static func answers(_ chunk: LearnedChunk) -> [Answer] {
+        let refused = Set(chunk.steps.rejections.map(\.index))
+        let names = chunk.steps.outputs.map(\.name)
+        var answers = chunk.lines.indices.filter { !refused.contains($0) }.map { index in
+            Answer(line: chunk.lines[index], chunk.steps.predictions(at: index), names: names)
         }
-        for event in chunk.events {
-            switch event.kind {
-            case .rejected(let error), .refusedDirective(let error):
-                found.append(Answer(line: event.line, error: "\(error)"))
-            case .foreign(let why): found.append(Answer(line: event.line, error: why))
-            case .lateLabel(let label):
-                let error = SampleError(line: event.line, expected: "samples", got: "a label for \(label.id)")
-                found.append(Answer(line: event.line, error: "\(error)"))
-            case .directive: break
-            }
-        }
-        answers += found.sorted { $0.line < $1.line }
+        answers += chunk.rejections.map { Answer(line: $0.line, error: "\($0)") }
+        return answers.sorted { $0.line < $1.line }
     }
 }

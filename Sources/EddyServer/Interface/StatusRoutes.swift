@@ -11,9 +11,7 @@ struct StatusRoutes: Sendable {
 
     var all: [WebRoute] {
         [
-            .get("/healthz", isPublic: true) { _ in
-                .json(Health(status: "ok", step: await side.session.step))
-            },
+            .get("/healthz", isPublic: true) { _ in health },
             .get("/readyz", isPublic: true) { _ in
                 // It listens before it serves, and answers nothing any more when it stops: who gets here is served.
                 .json(Health(status: "ready", step: await side.session.step))
@@ -32,6 +30,21 @@ struct StatusRoutes: Sendable {
     private struct Health: Encodable {
         let status: String
         let step: UInt64
+        /// Seconds that the present chunk has been in learning; absent where none is.
+        var learning: Double?
+    }
+
+    /// The longest time that a chunk may be in learning before the learner counts as stuck, in seconds.
+    private static let patience = 10.0
+
+    /// Answered without waiting for the learner, so that it tells of one that is stuck.
+    private var health: WebResponse {
+        let progress = side.session.progress
+        let seconds = progress.learning.map { $0 / .seconds(1) }
+        let isStuck = (seconds ?? 0) > StatusRoutes.patience
+        return .json(
+            Health(status: isStuck ? "stuck" : "ok", step: progress.step, learning: seconds),
+            status: isStuck ? .serviceUnavailable : .ok)
     }
 
     private func metrics() async -> String {
@@ -49,7 +62,7 @@ struct StatusRoutes: Sendable {
             text.sample("eddy_samples_total", Double(count), ["result": name])
         }
         learning(snapshot, &text)
-        times(&text)
+        times(await side.session.withObservations { $0.latency } ?? LatencyHistogram(), &text)
         text.family("eddy_connections", .gauge, "Open connections.")
         text.sample("eddy_connections", Double(side.feed.connectionCount), ["side": "feed"])
         text.sample("eddy_connections", Double(connections()), ["side": "web"])
@@ -115,8 +128,7 @@ struct StatusRoutes: Sendable {
         family("eddy_output_absolute_error", "Mean absolute error of an output.") { ($0.mae, $0.recentMAE) }
     }
 
-    private func times(_ text: inout PrometheusText) {
-        let times = side.activity.latency
+    private func times(_ times: LatencyHistogram, _ text: inout PrometheusText) {
         let name = "eddy_latency_seconds"
         text.family(name, .histogram, "From the arrival of a sample to its update.")
         for (bound, count) in zip(LatencyHistogram.bounds, times.cumulativeCounts) {

@@ -1,38 +1,57 @@
-// `/feed`: the same conversation as over TCP, in websocket messages.
+// `/feed`: the pipeline of the TCP feed, with websocket messages as its source.
+//
+//     messages ─▶ .samples(for: session) ─▶ .learned(by: session) ─▶ .replies(as: style) ─▶ messages
 //
 // A message holds whole lines, and its end ends the last one; or it is binary, and holds packed samples. Replies to a
 // message come back in one.
 
 import Eddy
 import NIOCore
+import Synchronization
 
 struct FeedSocket: WebConversation {
-    private var conversation: FeedConversation
+    private let messages = MessageSource()
     private let presence: Presence
+    /// Exactly one buffer for each message, which may be empty.
+    private var replies: RepliesSequence<LearnedSequence<DecodedSequence<MessageSource>>>.Iterator
 
     init(session: LearningSession, options: FeedOptions, source: String) {
-        conversation = FeedConversation(session: session, options: options, source: source, isAdmitted: true)
         presence = Presence(options.activity)
+        replies = messages.learned(by: session, options, from: source, framing: .messages)
+            .replies(as: options.reply, framing: .messages).makeAsyncIterator()
     }
 
     mutating func receive(_ message: WebMessage) async throws -> [WebMessage] {
-        var bytes = message.bytes
-        if message.kind == .binary, bytes.readableBytesView.starts(with: "EDDY".utf8) {
-            return FeedSocket.messages(await conversation.receive(packed: bytes))
-        }
-        if bytes.readableBytesView.last != UInt8(ascii: "\n") { bytes.writeInteger(UInt8(ascii: "\n")) }
-        return FeedSocket.messages(await conversation.receive(bytes))
+        messages.put(message.bytes.readableBytesView)
+        return FeedSocket.messages(await replies.next(isolation: nil) ?? [])
     }
 
-    mutating func end() async -> [WebMessage] { FeedSocket.messages(await conversation.end()) }
-
-    private static func messages(_ replies: ByteBuffer) -> [WebMessage] {
-        guard replies.readableBytes > 0 else { return [] }
-        let isEnded = replies.readableBytesView.last == UInt8(ascii: "\n")
-        return [
-            .text(isEnded ? replies.getSlice(at: replies.readerIndex, length: replies.readableBytes - 1)! : replies)
-        ]
+    mutating func end() async -> [WebMessage] {
+        messages.put(nil)
+        return FeedSocket.messages(await replies.next(isolation: nil) ?? [])
     }
+
+    private static func messages(_ replies: [UInt8]) -> [WebMessage] {
+        let isEnded = replies.last == UInt8(ascii: "\n")
+        return replies.isEmpty ? [] : [.text(ByteBuffer(bytes: isEnded ? replies.dropLast() : replies[...]))]
+    }
+}
+
+/// The messages of one conversation, each put there before it is asked for.
+final class MessageSource: AsyncSequence, AsyncIteratorProtocol, Sendable {
+    typealias Element = ByteBufferView
+    typealias Failure = Never
+
+    private let message = Mutex<ByteBufferView?>(nil)
+
+    /// - Parameter bytes: nil ends the conversation.
+    func put(_ bytes: ByteBufferView?) { message.withLock { $0 = bytes } }
+
+    func makeAsyncIterator() -> MessageSource { self }
+
+    func next() async -> ByteBufferView? { message.withLock { $0.take() } }
+
+    func next(isolation actor: isolated (any Actor)?) async -> ByteBufferView? { message.withLock { $0.take() } }
 }
 
 /// Counts as an open feed for as long as it lives.

@@ -87,10 +87,7 @@ struct StreamReport: Encodable, Sendable {
         }
         (rejections, largestLosses) = (seen.rejections, seen.largestLosses)
         (confusion, residuals) = (seen.confusion, seen.residuals)
-        let (times, now) = (activity.latency, FeedActivity.time())
-        if let p50 = times.quantile(0.5, at: now), let p99 = times.quantile(0.99, at: now) {
-            latency = Latency(p50: p50 * 1e6, p99: p99 * 1e6, count: times.recentCount(at: now))
-        }
+        latency = seen.latency
     }
 
     /// What is taken from a session's observations.
@@ -99,10 +96,15 @@ struct StreamReport: Encodable, Sendable {
         var largestLosses: [Surprise] = []
         var confusion: Confusion?
         var residuals: Residuals?
+        var latency: Latency?
 
         init() {}
 
         init(_ observations: Observations, time: Double) {
+            let times = observations.latency
+            if let p50 = times.quantile(0.5, at: time), let p99 = times.quantile(0.99, at: time) {
+                latency = Latency(p50: p50 * 1e6, p99: p99 * 1e6, count: times.recentCount(at: time))
+            }
             rejections = observations.rejections.reasons.map { Reason(reason: $0.reason, count: $0.count) }
             largestLosses = observations.largestLosses.samples(at: time).map { sample in
                 let (prediction, probability) = ClassOrValue.parts(of: sample.prediction)

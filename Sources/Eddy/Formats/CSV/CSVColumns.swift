@@ -70,7 +70,7 @@ struct ColumnPlan: Sendable {
     private static func check(_ schema: Schema, _ line: Int) throws(SampleError) {
         guard schema.columns.isEmpty else { return }
         throw SampleError(
-            line: line, expected: "features by name (Vowpal Wabbit text, LIBSVM or JSON), as the samples before had",
+            .schema, line: line, expected: "features by name (Vowpal Wabbit text, LIBSVM or JSON), as the samples before had",
             got: "CSV")
     }
 
@@ -138,7 +138,7 @@ struct ColumnPlan: Sendable {
         guard schema.isNamed else {
             guard header.inputs.count == schema.columns.count else {
                 throw SampleError(
-                    line: line,
+                    .schema, line: line,
                     expected: "a header of \(schema.columns.count) inputs and "
                         + (schema.labels.count == 1 ? "a label" : "\(schema.labels.count) labels"),
                     got: "\(header.names.count) columns in line \(header.line)")
@@ -155,7 +155,7 @@ struct ColumnPlan: Sendable {
         let present = Set(header.names)
         for column in schema.columns where !present.contains(column.name) {
             throw SampleError(
-                line: line, expected: "a column named \(column.name), as the first samples had",
+                .schema, line: line, expected: "a column named \(column.name), as the first samples had",
                 got: header.names.joined(separator: ","))
         }
         let inputs = Dictionary(zip(schema.columns.map(\.name), schema.roles)) { first, _ in first }

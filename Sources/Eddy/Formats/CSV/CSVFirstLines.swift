@@ -45,7 +45,7 @@ extension CSVReader {
         candidates.removeAll { $0.header.names.count == candidate.header.names.count }
         wordCounts.insert(candidate.header.names.count)
         belated = SampleError(
-            line: candidate.header.line, expected: "a header, as all of it is words",
+            .header, line: candidate.header.line, expected: "a header, as all of it is words",
             got: "a sample: line \(line) has \(word) in the same column")
     }
 
@@ -88,7 +88,7 @@ extension CSVReader {
             return header
         }
         throw SampleError(
-            line: line, expected: "\(newest.names.count) fields, as in the header of line \(newest.line)",
+            .fieldCount, line: line, expected: "\(newest.names.count) fields, as in the header of line \(newest.line)",
             got: "\(fields) fields")
     }
 
@@ -107,19 +107,19 @@ extension CSVReader {
             // With a field too few, a word at the end could be the label.
             guard cells.count == header.names.count || !columns.contains(where: { $0.kind == .text }) else {
                 throw SampleError(
-                    line: line, expected: "\(header.names.count) fields, as in the header of line \(header.line)",
+                    .fieldCount, line: line, expected: "\(header.names.count) fields, as in the header of line \(header.line)",
                     got: "\(cells.count) fields")
             }
         } else {
             if case .name(let name) = label {
                 throw SampleError(
-                    line: line, expected: "a header with a column named \(name), the label",
+                    .header, line: line, expected: "a header with a column named \(name), the label",
                     got: SampleError.excerpt(text))
             }
             outputs = label.count ?? 1
             guard cells.count >= 1 + outputs else {
                 throw SampleError(
-                    line: line, expected: "features and a label, separated by commas", got: SampleError.excerpt(text))
+                    .format, line: line, expected: "features and a label, separated by commas", got: SampleError.excerpt(text))
             }
             let labels = try ColumnPlan.labelIndices(label, outputs: outputs, columns: cells.count, line: line)
             features = cells.indices.filter { !labels.contains($0) }.map { cells[$0] }

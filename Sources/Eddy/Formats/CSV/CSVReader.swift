@@ -31,6 +31,9 @@ struct CSVReader: Sendable {
 
     init(label: LabelColumn) { self.label = label }
 
+    /// Maps the columns anew with the next sample, as the stream has accepted other ones; headers stay.
+    mutating func replan() { plan = nil }
+
     /// Whether a line was seen that can hardly be anything but a header.
     var isSureOfHeader: Bool { candidates.contains { $0.isSure } }
 
@@ -39,7 +42,7 @@ struct CSVReader: Sendable {
     /// - Throws: ``SampleError``; the chunk is then unchanged.
     @inline(__always)
     mutating func read(
-        _ line: UnsafeBufferPointer<UInt8>, line number: Int, into chunk: inout SampleChunk, claim: SchemaClaim
+        _ line: UnsafeBufferPointer<UInt8>, line number: Int, into chunk: inout SampleChunk, claim: inout SchemaDraft
     ) throws(SampleError) -> Bool {
         if let plan {
             if !plan.hasNumbers, isHeaderLine(line.baseAddress!, line.count) { return false }
@@ -51,13 +54,13 @@ struct CSVReader: Sendable {
                 throw error
             }
         }
-        return try readFirst(line, line: number, into: &chunk, claim: claim)
+        return try readFirst(line, line: number, into: &chunk, claim: &claim)
     }
 
     // MARK: The first lines
 
     private mutating func readFirst(
-        _ line: UnsafeBufferPointer<UInt8>, line number: Int, into chunk: inout SampleChunk, claim: SchemaClaim
+        _ line: UnsafeBufferPointer<UInt8>, line number: Int, into chunk: inout SampleChunk, claim: inout SchemaDraft
     ) throws(SampleError) -> Bool {
         let cells = try TextCells.split(line, line: number)
         if try isHeader(cells, line, number, claim.current) { return false }
@@ -212,7 +215,8 @@ struct CSVReader: Sendable {
             }
         } catch {
             throw SampleError(
-                line: number, column: index + 1, field: column.name, expected: error.expected, got: error.got)
+                error.code, line: number, column: index + 1, field: column.name, expected: error.expected,
+                got: error.got)
         }
     }
 
@@ -268,7 +272,7 @@ struct CSVReader: Sendable {
             plan.hasLabel
             ? "\(plan.columns.count) fields (or \(inputs) without the label\(plan.labelCount > 1 ? "s" : ""))"
             : "\(plan.columns.count) fields"
-        return SampleError(line: number, expected: expected, got: "\(fields) fields")
+        return SampleError(.fieldCount, line: number, expected: expected, got: "\(fields) fields")
     }
 }
 

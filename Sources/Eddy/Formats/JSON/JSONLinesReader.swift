@@ -50,16 +50,16 @@ struct JSONLinesReader: Sendable {
     ///
     /// - Throws: ``SampleError``; the chunk is then unchanged.
     mutating func read(
-        _ line: UnsafeBufferPointer<UInt8>, line number: Int, into chunk: inout SampleChunk, claim: SchemaClaim
+        _ line: UnsafeBufferPointer<UInt8>, line number: Int, into chunk: inout SampleChunk, claim: inout SchemaDraft
     ) throws(SampleError) -> Bool {
         if schema == nil, let claimed = claim.current { adopt(claimed) }
         if let schema {
-            return try append(line, number, schema, &chunk, claim)
+            return try append(line, number, schema, &chunk, &claim)
         }
-        if try readLate(line, number, claim) { return false }
+        if try readLate(line, number) { return false }
         let proposal = try survey(line, line: number)
         adopt(proposal)
-        do throws(SampleError) { _ = try append(line, number, proposal, &chunk, nil) } catch {
+        do throws(SampleError) { _ = try append(line, number, proposal, &chunk, &claim, isTrial: true) } catch {
             forget()
             throw error
         }
@@ -67,7 +67,7 @@ struct JSONLinesReader: Sendable {
         if claimed != proposal {  // another connection was first
             chunk.restart(inputs: claimed.inputs.count)
             adopt(claimed)
-            _ = try append(line, number, claimed, &chunk, claim)
+            _ = try append(line, number, claimed, &chunk, &claim)
         } else if let outputs = outputs ?? label.names {
             adopt(labels: claim.claimLabels(outputs))
         }
@@ -76,7 +76,7 @@ struct JSONLinesReader: Sendable {
 
     /// A line of an id and a label alone, where there are no columns yet; false, and nothing read, where it is another.
     private mutating func readLate(
-        _ line: UnsafeBufferPointer<UInt8>, _ number: Int, _ claim: SchemaClaim
+        _ line: UnsafeBufferPointer<UInt8>, _ number: Int
     ) throws(SampleError) -> Bool {
         var scanner = JSONScanner(line, line: number)
         guard scanner.peek() == UInt8(ascii: "{") else { return false }
@@ -99,7 +99,7 @@ struct JSONLinesReader: Sendable {
 
     private mutating func append(
         _ line: UnsafeBufferPointer<UInt8>, _ number: Int, _ schema: Schema, _ chunk: inout SampleChunk,
-        _ claim: SchemaClaim?
+        _ claim: inout SchemaDraft, isTrial: Bool = false
     ) throws(SampleError) -> Bool {
         if chunk.inputs != schema.inputs.count { chunk.restart(inputs: schema.inputs.count) }
         var scanner = JSONScanner(line, line: number)
@@ -107,7 +107,7 @@ struct JSONLinesReader: Sendable {
         chunk.features.append(contentsOf: repeatElement(.nan, count: schema.inputs.count))
         do throws(SampleError) {
             let row = try readRow(&scanner, schema, base, &chunk)
-            let labels = row.label.isAlone && outputs?.count == 1 ? [] : try place(row.label, number, claim)
+            let labels = row.label.isAlone && outputs?.count == 1 ? [] : try place(row.label, number, &claim, isTrial)
             let label = labels.first ?? row.label.first
             if row.features == 0, let id = row.id {
                 late = try LateLabel(id: id, label: label, furtherLabels: Array(labels.dropFirst()), line: number)
@@ -147,17 +147,18 @@ struct JSONLinesReader: Sendable {
     /// A line's labels in the order of the outputs; empty where it has none. The first labels of a session decide what
     /// there are.
     private mutating func place(
-        _ given: JSONLabel, _ number: Int, _ claim: SchemaClaim?
+        _ given: JSONLabel, _ number: Int, _ claim: inout SchemaDraft, _ isTrial: Bool
     ) throws(SampleError) -> [Label] {
         guard given.isGiven, !given.isEmpty || !given.isAlone else { return [] }
         if outputs == nil {
             let proposal = if let names = label.names { names } else { try given.proposal(number) }
-            if let claim { adopt(labels: claim.claimLabels(proposal)) } else { outputs = proposal }
+            if isTrial { outputs = proposal } else { adopt(labels: claim.claimLabels(proposal)) }
         }
         return try given.values(of: outputs!, line: number)
     }
 
-    private mutating func forget() {
+    /// Maps the keys anew with the next sample.
+    mutating func forget() {
         schema = nil
         outputs = nil
         names = []

@@ -19,7 +19,7 @@ struct LIBSVMReader: Sendable {
     ///
     /// - Throws: ``SampleError``; the chunk is then unchanged.
     mutating func read(
-        _ line: UnsafeBufferPointer<UInt8>, line number: Int, into chunk: inout SampleChunk, claim: SchemaClaim
+        _ line: UnsafeBufferPointer<UInt8>, line number: Int, into chunk: inout SampleChunk, claim: inout SchemaDraft
     ) throws(SampleError) -> Bool {
         var label: Label?
         if !isClaimed { try claim.prepareTerms(&chunk, line: number, format: "LIBSVM") }
@@ -139,7 +139,7 @@ struct LIBSVMReader: Sendable {
     }
 }
 
-extension SchemaClaim {
+extension SchemaDraft {
     /// Makes a chunk ready for samples without columns.
     ///
     /// - Throws: ``SampleError`` where the session's samples have columns.
@@ -151,7 +151,7 @@ extension SchemaClaim {
     /// Claims a schema without columns.
     ///
     /// - Throws: ``SampleError`` where the session's samples have columns.
-    func claimTerms(line: Int, format: String) throws(SampleError) {
+    mutating func claimTerms(line: Int, format: String) throws(SampleError) {
         try checkTerms(claim(.terms), line, format)
         _ = claimLabels(["label"])
     }
@@ -159,7 +159,7 @@ extension SchemaClaim {
     private func checkTerms(_ schema: Schema, _ line: Int, _ format: String) throws(SampleError) {
         guard schema.columns.isEmpty else {
             throw SampleError(
-                line: line,
+                .schema, line: line,
                 expected: "CSV or JSON lines with \(schema.columns.count) columns, as the samples before had",
                 got: "\(format), which has none")
         }

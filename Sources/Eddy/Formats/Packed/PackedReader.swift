@@ -6,19 +6,21 @@
 
 /// Turns a packed stream's bytes into samples.
 struct PackedReader: Sendable {
-    private let claim: SchemaClaim
     private let limit: Int
     private var layout: PackedSamples?
     /// The beginning of a header or record whose end has not come yet.
     private var carry: [UInt8]
-    private var records = 0
+    /// Records so far, those before this reader's included.
+    private(set) var records: Int
+    private var isClaimed = false
 
     /// - Parameters:
     ///   - beginning: the stream's first bytes, where they came before the rest.
     ///   - limit: the longest record, in bytes.
-    init(beginning: [UInt8], claim: SchemaClaim, limit: Int) {
+    ///   - recordsBefore: of messages before.
+    init(beginning: [UInt8], limit: Int, recordsBefore: Int = 0) {
         carry = beginning
-        self.claim = claim
+        records = recordsBefore
         self.limit = limit
     }
 
@@ -33,13 +35,13 @@ struct PackedReader: Sendable {
     ///
     /// - Throws: ``SampleError`` where the stream cannot be understood, now and later.
     mutating func read(
-        _ bytes: UnsafeRawBufferPointer, limit: ChunkLimit
+        _ bytes: UnsafeRawBufferPointer, limit: ChunkLimit, claim: inout SchemaDraft
     ) throws(SampleError) -> (chunk: DecodedChunk, used: Int) {
         var used = 0
         if layout == nil {
             used = fill(to: PackedSamples.headerLength, from: bytes)
             guard carry.count == PackedSamples.headerLength else { return (empty, used) }
-            layout = try readHeader()
+            layout = try readHeader(claim.current)
             carry.removeAll(keepingCapacity: true)
         }
         let layout = layout!
@@ -49,18 +51,18 @@ struct PackedReader: Sendable {
             guard carry.count == length else { return (empty, used) }
             let chunk = carry.withUnsafeBytes { layout.decode($0, firstLine: records + 1) }
             carry.removeAll(keepingCapacity: true)
-            return (try take(chunk, 1), used)
+            return (try take(chunk, 1, &claim), used)
         }
         let count = min((bytes.count - used) / length, limit.rows(of: layout.inputs))
         let whole = UnsafeRawBufferPointer(rebasing: bytes[used..<used + count * length])
-        return (try take(layout.decode(whole, firstLine: records + 1), count), used + count * length)
+        return (try take(layout.decode(whole, firstLine: records + 1), count, &claim), used + count * length)
     }
 
     /// The end of the stream: what is wrong with it, where it ends amid a record.
     func finish() -> SampleError? {
         guard let layout else {
             return SampleError(
-                line: 1, field: "header", expected: "\(PackedSamples.headerLength) bytes", got: "\(carry.count) bytes")
+                line: records + 1, field: "header", expected: "\(PackedSamples.headerLength) bytes", got: "\(carry.count) bytes")
         }
         return carry.isEmpty ? nil : layout.cut(carry.count, line: records + 1)
     }
@@ -74,23 +76,31 @@ struct PackedReader: Sendable {
         return taken
     }
 
-    private func readHeader() throws(SampleError) -> PackedSamples {
+    private func readHeader(_ schema: Schema?) throws(SampleError) -> PackedSamples {
         let header = carry.withUnsafeBytes { bytes in
             Result { () throws(SampleError) in try PackedSamples(header: bytes) }
         }
-        let layout = try header.get()
+        let layout: PackedSamples
+        do throws(SampleError) { layout = try header.get() } catch {
+            var error = error
+            error.line = records + 1
+            throw error
+        }
         guard layout.recordLength <= limit else {
             throw SampleError(
-                line: 1, field: "inputs", expected: "records of at most \(limit) bytes",
+                .tooLong, line: records + 1, field: "inputs", expected: "records of at most \(limit) bytes",
                 got: "\(layout.recordLength) bytes")
         }
-        if let schema = claim.current { try check(schema, layout) }
+        if let schema { try check(schema, layout) }
         return layout
     }
 
     /// The first sample of a session says how many inputs there are; a header alone fixes nothing.
-    private mutating func take(_ chunk: DecodedChunk, _ count: Int) throws(SampleError) -> DecodedChunk {
-        if records == 0, !chunk.samples.isEmpty {
+    private mutating func take(
+        _ chunk: DecodedChunk, _ count: Int, _ claim: inout SchemaDraft
+    ) throws(SampleError) -> DecodedChunk {
+        if !isClaimed, !chunk.samples.isEmpty {
+            isClaimed = true
             try check(claim.claim(Schema(inputs: chunk.samples.inputs)), layout!)
             _ = claim.claimLabels(["label"])
         }
@@ -101,7 +111,7 @@ struct PackedReader: Sendable {
     private func check(_ schema: Schema, _ layout: PackedSamples) throws(SampleError) {
         guard schema.inputs.count == layout.inputs else {
             throw SampleError(
-                line: 1, field: "inputs", expected: "\(schema.inputs.count), as the samples before had",
+                .schema, line: records + 1, field: "inputs", expected: "\(schema.inputs.count), as the samples before had",
                 got: "\(layout.inputs)")
         }
     }

@@ -33,7 +33,7 @@ struct VowpalWabbitReader: Sendable {
     ///
     /// - Throws: ``SampleError``; the chunk is then unchanged.
     mutating func read(
-        _ line: UnsafeBufferPointer<UInt8>, line number: Int, into chunk: inout SampleChunk, claim: SchemaClaim
+        _ line: UnsafeBufferPointer<UInt8>, line number: Int, into chunk: inout SampleChunk, claim: inout SchemaDraft
     ) throws(SampleError) -> Bool {
         guard let start = line.baseAddress, let bar = memchr(start, 0x7C, line.count) else {
             throw SampleError(

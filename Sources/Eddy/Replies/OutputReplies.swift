@@ -7,9 +7,6 @@
 // An output of which nothing is known yet says nothing: an empty field, or null. `loss` is the mean over the outputs that
 // had a label, `losses` each one's own.
 
-import Eddy
-import NIOCore
-
 struct OutputReplies: Sendable {
     /// The outputs' names as JSON writes them, each with its colon; empty where they have none.
     private var keys: [String] = []
@@ -17,7 +14,7 @@ struct OutputReplies: Sendable {
 
     mutating func write(
         _ steps: StepChunk, _ index: Int, line: Int, id: String?, step: UInt64, _ style: ReplyStyle,
-        into out: inout ByteBuffer
+        into out: inout ReplyText
     ) {
         switch style {
         case .predictions:
@@ -28,7 +25,7 @@ struct OutputReplies: Sendable {
                 case .class(let name, let probability): "\(name) \(text(probability))"
                 }
             }
-            out.writeString(fields.joined(separator: "\t") + "\n")
+            out.write(fields.joined(separator: "\t") + "\n")
         case .json:
             prepare(steps)
             let predictions = steps.predictions(at: index)
@@ -45,7 +42,7 @@ struct OutputReplies: Sendable {
                 reply += ",\"losses\":" + shaped(losses.map { $0.isNaN ? nil : text($0) }, withNull: false)
                 reply += ",\"step\":\(step)"
             }
-            out.writeString(reply + "}\n")
+            out.write(reply + "}\n")
         case .summary, .acks, .none: break
         }
     }
