@@ -43,8 +43,13 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]),
 
-        // OpenCombine publishers over the same broadcasts.
-        .target(name: "EddyCombine", dependencies: ["Eddy", .product(name: "OpenCombine", package: "OpenCombine")]),
+        // OpenCombine on both sides of a session.
+        .target(
+            name: "EddyCombine",
+            dependencies: [
+                "Eddy", .product(name: "OpenCombine", package: "OpenCombine"),
+                .product(name: "OpenCombineDispatch", package: "OpenCombine"),
+            ]),
 
         // The dashboard's files and openapi.json, embedded in the binary.
         .target(name: "CWebAssets", exclude: ["Dashboard", "openapi.json"]),
@@ -86,7 +91,10 @@ let package = Package(
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "EddyCombineTests",
-            dependencies: ["Eddy", "EddyCombine", .product(name: "OpenCombine", package: "OpenCombine")]),
+            dependencies: [
+                "Eddy", "EddyCombine", .product(name: "OpenCombine", package: "OpenCombine"),
+                .product(name: "OpenCombineFoundation", package: "OpenCombine"),
+            ]),
         .testTarget(
             name: "EddyServerTests",
             dependencies: [

@@ -313,6 +313,7 @@ private func until(_ condition: () -> Bool) async {
             switch surface {
             case .sequence: SequenceListener(session.snapshots.makeAsyncIterator())
             case .publisher: SubscriberListener(session.snapshotPublisher)
+            case .immediatePublisher: SubscriberListener(session.snapshotPublisher(scheduling: .immediate))
             }
         #expect(await listener.next()?.step == 0)
         for i in 0..<50 { try await session.learn(Sample([Float(i), 1], label: .number(Float(i % 2)))) }

@@ -15,12 +15,13 @@ protocol Listener<Element>: Sendable {
 
 /// A way of listening.
 enum Surface: String, CaseIterable {
-    case sequence, publisher
+    case sequence, publisher, immediatePublisher
 
     func listen<Element: Mergeable>(to broadcast: Broadcast<Element>) -> any Listener<Element> {
         switch self {
         case .sequence: SequenceListener(broadcast.makeAsyncIterator())
         case .publisher: SubscriberListener(SequencePublisher(broadcast))
+        case .immediatePublisher: SubscriberListener(SequencePublisher(broadcast, scheduling: .immediate))
         }
     }
 }

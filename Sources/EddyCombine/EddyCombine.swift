@@ -1,0 +1,16 @@
+// OpenCombine on both sides of a session.
+//
+//     publisher ─▶ Intake ─▶ .learned(by: session) ─▶ Pump ─▶ subscriber        (LearnedPublisher.swift)
+//     publisher ─▶ LearningSubscriber ─▶ session                                (LearningSubscriber.swift)
+//     session ─▶ Broadcast ─▶ Pump ─▶ subscriber                                (SessionPublishers.swift)
+//
+// No learning happens here: a publisher's elements become an asynchronous sequence (Intake), go through the same
+// operators as everyone's, and come out as a publisher again (Pump). Demand crosses in the other direction, one element
+// at a time, so a slow subscriber holds up the publisher at the beginning.
+//
+// Everything is delivered on the main queue unless `scheduling:` says otherwise, as in GRDB. So a closure in `main.swift`
+// or in a `@MainActor` class is called where it belongs.
+
+@_exported public import Eddy
+@_exported @preconcurrency public import OpenCombine
+@_exported @preconcurrency public import OpenCombineDispatch
