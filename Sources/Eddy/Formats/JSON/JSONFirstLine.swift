@@ -25,7 +25,7 @@ extension JSONLinesReader {
                     try readFeatures(&scanner, &survey)
                 } else if isLabel(key) {
                     survey.labelName = String(decoding: key, as: UTF8.self)
-                    try scanner.skipValue()
+                    if !(try scanner.isMissing()) { try scanner.skipValue() }  // NaN is told when it is read as a label
                 } else if key.elementsEqual("weight".utf8) || key.elementsEqual("id".utf8) {
                     try scanner.skipValue()
                 } else {
