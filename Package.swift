@@ -92,7 +92,9 @@ let package = Package(
         .testTarget(
             name: "EddyCombineTests",
             dependencies: [
-                "Eddy", "EddyCombine", .product(name: "OpenCombine", package: "OpenCombine"),
+                "Eddy", "EddyCombine",
+                .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
+                .product(name: "OpenCombine", package: "OpenCombine"),
                 .product(name: "OpenCombineFoundation", package: "OpenCombine"),
             ]),
         .testTarget(

@@ -1,5 +1,6 @@
 // What `.learned(by:)` promises on both surfaces: demand, order, the end, failure, cancellation.
 
+import AsyncAlgorithms
 import Dispatch
 import Foundation
 import OpenCombineFoundation
@@ -240,6 +241,35 @@ where Base.Element == LearnedChunk, Base.Failure == SourceFailure, Base.AsyncIte
         let array = await inboxes[1].next()
         #expect(array?.learned == 2 && array?.rejections.map(\.line) == [2])
         #expect(await session.sampleCounts.latestRejections.first?.source == "an array")
+    }
+
+    @Test func encodableValues_learnTheSameAsSequences() async throws {
+        struct Reading: Encodable, Sendable { var x: Double, y: Int, load: Double }
+        let readings = (0..<100).map { Reading(x: Double($0) / 7, y: $0 % 5, load: Double($0 % 5) / 3) }
+        let sessions = try (0..<6).map { _ in try LearningSession() }
+        for try await _ in readings.async.learned(by: sessions[0], label: \.load) {}
+        let inboxes = sessions.dropFirst().map { _ in Inbox<LearnedChunk>() }
+        let publisher = readings.publisher
+        publisher.learned(by: sessions[1], label: \.load).subscribe(inboxes[0])
+        publisher.learned(by: sessions[2], label: "load", scheduling: .immediate).subscribe(inboxes[1])
+        publisher.collect(9).learned(by: sessions[3], label: \.load, scheduling: .immediate).subscribe(inboxes[2])
+        publisher.collect(9).learned(by: sessions[4], label: "load").subscribe(inboxes[3])
+        let feeding = LearningSubscriber<Reading, Never>(sessions[5], label: \.load)
+        publisher.subscribe(feeding)
+        for inbox in inboxes.dropLast() {
+            inbox.request(.unlimited)
+            await until { inbox.hasEnded }
+        }
+        await feeding.finished()
+        let expected = await sessions[0].snapshot().parameterHash
+        for session in sessions { #expect(await session.snapshot().parameterHash == expected) }
+        let answers = Inbox<LearnedChunk>()
+        publisher.collect(9).predicted(by: sessions[0]).subscribe(answers)
+        #expect(await answers.next()?.count == 9)
+        let answer = Inbox<LearnedChunk>()
+        publisher.predicted(by: sessions[0], scheduling: .immediate).subscribe(answer)
+        #expect(await answer.next()?.count == 1)
+        #expect(await sessions[0].snapshot().parameterHash == expected)
     }
 
     @Test func predicting_changesNothing() async throws {
