@@ -112,4 +112,21 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
+// Programs that show how to embed Eddy. Only scripts/test builds them, beside everything else:
+// `EDDY_EXAMPLES=1 swift run EmbedForAwait`.
+if Context.environment["EDDY_EXAMPLES"] != nil {
+    let examples = [
+        "CustomSource", "EmbedForAwait", "EmbedOpenCombine", "PredictionsOnly", "PublisherForms", "SaveAndLoad",
+    ]
+    for example in examples {
+        package.targets.append(
+            .executableTarget(
+                name: example,
+                dependencies: [
+                    "Eddy", "EddyCombine", .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
+                ],
+                path: "Tests/Examples/\(example)"))
+    }
+}
+
 for target in package.targets where target.type != .system { target.swiftSettings = settings }

@@ -39,8 +39,11 @@ extension DecodedChunk: SampleElement {
 extension Publisher where Output: SampleElement {
     /// Learns each element when what it taught is asked for; delivers on the main queue.
     ///
-    ///     Timer.publish(every: 1, on: .main, in: .common).autoconnect().map { _ in [reading()] }
+    ///     Timer.publish(every: 1, on: runLoop, in: .default).autoconnect().map { _ in [sample()] }
     ///         .learned(by: session).sink { print($0.learned) }
+    ///
+    /// (`Timer` is OpenCombineFoundation's. On Linux nothing runs `RunLoop.main` where `main` is asynchronous, so the run
+    /// loop must be one that a thread of yours runs.)
     ///
     /// - Parameter source: who sent it, for the list of rejections.
     public func learned(

@@ -9,16 +9,18 @@ extension AsyncSequence where Element: Encodable & Sendable {
     ///     struct Reading: Encodable {
     ///         struct Air: Encodable { var temperature: Double; var humidity: Double? }
     ///         enum Kind: String, Encodable { case home, office }
+    ///         enum Floor: Int, Encodable { case ground, first }
     ///
     ///         var hour: Date
     ///         var kind: Kind
+    ///         var floor: Floor
     ///         var air: Air
     ///         var open: Bool
     ///         var lags: [Double]
     ///         var load: Double?
     ///     }
     ///     for try await learned in readings.learned(by: session, label: \.load) { … }
-    ///     // columns: hour, kind, air.temperature, air.humidity, open, lags.0, lags.1
+    ///     // columns: hour, kind, floor, air.temperature, air.humidity, open, lags.0, lags.1
     ///
     /// A value means what its line of JSON means, with nested values written flat:
     ///
