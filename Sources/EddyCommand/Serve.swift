@@ -94,7 +94,7 @@ struct RunningServer {
     private let save: String?
     private let logger: Logger
 
-    init(_ options: ServerOptions, _ learning: LearningOptions, _ log: LogOptions, extra: [any Service] = [])
+    init(_ options: ServerOptions, _ learning: LearningOptions, _ log: LogOptions, schema: Schema? = nil)
         async throws
     {
         logger = log.logger("eddy")
@@ -107,7 +107,7 @@ struct RunningServer {
         var feedOptions = FeedOptions()
         let turns = LoopTurns(on: loop, activity: feedOptions.activity)
         let (session, configuration) = try await RunningServer.session(
-            options.load, learning, loop.executor, turns, log.logger("eddy.session"))
+            options.load, learning, schema, loop.executor, turns, log.logger("eddy.session"))
         self.session = session
 
         feedOptions.format = options.format.format
@@ -131,7 +131,7 @@ struct RunningServer {
             configuration: ServiceGroupConfiguration(
                 services: ([
                     web, feed, Greeting(feed: feedAddress, web: webAddress, isEncrypted: feedOptions.tls != nil),
-                ] + extra).map {
+                ] as [any Service]).map {
                     .init(
                         service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
                         failureTerminationBehavior: .gracefullyShutdownGroup)
@@ -143,7 +143,8 @@ struct RunningServer {
     private static let quiet = Logger(label: "eddy.services") { _ in SwiftLogNoOpLogHandler() }
 
     private static func session(
-        _ load: String?, _ learning: LearningOptions, _ executor: any SerialExecutor, _ turns: LoopTurns, _ logger: Logger
+        _ load: String?, _ learning: LearningOptions, _ schema: Schema?, _ executor: any SerialExecutor,
+        _ turns: LoopTurns, _ logger: Logger
     ) async throws -> (LearningSession, Configuration) {
         if let load {
             guard learning.isEmpty else {
@@ -153,7 +154,7 @@ struct RunningServer {
             return (session, await session.withLearner { $0.configuration })
         }
         let configuration = try learning.configuration()
-        return (try LearningSession(configuration, executor: executor, turns: turns, logger: logger), configuration)
+        return (try LearningSession(configuration, schema: schema, executor: executor, turns: turns, logger: logger), configuration)
     }
 
     /// Serves until a signal; then saves, also where the services ended by an error.
