@@ -83,20 +83,20 @@ struct Explain: ParsableCommand {
     // MARK: A sample
 
     private func explainSample() throws {
-        let (learners, schema) = try MultiOutputLearner.load(load!)
+        let (learner, schema) = try Learner.load(load!)
         let index = try self.output.map { name in
-            guard !learners.isAlone, let index = learners.names.firstIndex(of: name) else {
-                let names = learners.isAlone ? "none, as there is one output" : learners.names.joined(separator: ", ")
+            guard !learner.isAlone, let index = learner.names.firstIndex(of: name) else {
+                let names = learner.isAlone ? "none, as there is one output" : learner.names.joined(separator: ", ")
                 throw CommandError("--output \(name): expected \(names)")
             }
             return index
         }
-        guard let schema, let frozen = learners.outputs[index ?? 0].frozen(schema: schema) else {
+        guard let schema, let frozen = learner.frozen(output: index ?? 0, schema: schema) else {
             throw CommandError("\(load!): the model has learned nothing yet")
         }
         let sample = try parse(self.sample!, schema)
         let label = sample.label(0, ofOutput: index ?? 0)
-        if !learners.isAlone { print("output    \(learners.names[index ?? 0])\n") }
+        if !learner.isAlone { print("output    \(learner.names[index ?? 0])\n") }
         func explained(of element: String? = nil) throws -> Explanation {
             do throws(QuestionError) {
                 return try frozen.explain(

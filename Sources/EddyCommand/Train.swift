@@ -102,43 +102,43 @@ struct Train: AsyncParsableCommand {
     private func summary(
         _ core: StreamLearner, _ complaints: Complaints, _ late: LateReport?, _ drifts: DriftSeries
     ) -> String {
-        let learners = core.learners
-        var lines = ["samples      \(learners.step) learned, \(complaints.count) rejected"] + complaints.lines
+        let learner = core.learner
+        var lines = ["samples      \(learner.step) learned, \(complaints.count) rejected"] + complaints.lines
         if let late { lines.append("late labels  \(late.words)") }
         lines += drifts.lines().map { "drift        \($0)" }
-        for (learner, name) in zip(learners.outputs, learners.names) {
-            if !learners.isAlone { lines.append("\noutput       \(name), \(learner.step) labels") }
-            lines += figures(of: learner)
+        for output in learner.outputs {
+            if !learner.isAlone { lines.append("\noutput       \(output.name), \(output.step) labels") }
+            lines += figures(of: output)
         }
         return lines.joined(separator: "\n")
     }
 
-    private func figures(of learner: Learner) -> [String] {
+    private func figures(of output: LearnerOutput) -> [String] {
         let unit: LossUnit = bits ? .bits : .nats
-        let metrics = learner.metrics.summary(for: learner.task)
-        var lines = learner.unwatched.map { ["drift        \($0)"] } ?? []
-        switch learner.task {
+        let metrics = output.metrics.summary(for: output.task)
+        var lines = output.unwatched.map { ["drift        \($0)"] } ?? []
+        switch output.task {
         case .classification:
             lines.append(
                 "mean loss    \(precise(unit.from(nats: metrics.meanLoss))) \(unit.rawValue) "
                     + "(labels' entropy \(figure(unit.from(nats: metrics.baseline))))")
             lines.append(
                 "accuracy     \(precise(metrics.accuracy ?? 0)) (most frequent class \(figure(metrics.majority ?? 0)))")
-            let counts = learner.metrics.classCounts.filter { $0 > 0 }
+            let counts = output.metrics.classCounts.filter { $0 > 0 }
             if let least = counts.min(), let most = counts.max(), most > 2 * least,
-                let figures = learner.metrics.classification(over: .all)
+                let figures = output.metrics.classification(over: .all)
             {
                 lines.append("balanced     \(precise(figures.balancedAccuracy)) (the mean recall of the classes)")
             }
-            lines.append("classes      \(learner.classes.count): \(learner.classes.prefix(12).joined(separator: ", "))")
+            lines.append("classes      \(output.classes.count): \(output.classes.prefix(12).joined(separator: ", "))")
         case .regression:
             lines.append(
                 "mean loss    \(precise(metrics.meanLoss)) squared units (variance \(figure(metrics.baseline)))")
             lines.append("MAE, RMSE    \(precise(metrics.mae ?? 0)), \(precise(metrics.rmse ?? 0))")
         case nil: break
         }
-        if let network = learner.network {
-            for vote in learner.votes.sorted(by: { $0.weight > $1.weight }).prefix(4) {
+        if let network = output.network {
+            for vote in output.votes.sorted(by: { $0.weight > $1.weight }).prefix(4) {
                 lines.append("vote         \(String(format: "%.2f", vote.weight)) \(vote.name)")
             }
             let widths = ([network.inputs] + network.layers.map(\.outputs)).map { String($0) }.joined(separator: "-")

@@ -216,7 +216,7 @@ extension [Float] {
         let place = try #require(bytes.indices.first { bytes[$0...].starts(with: what.utf8) }, "\(what)")
         bytes.replaceSubrange(place..<place + other.utf8.count, with: other.utf8)
         bytes.removeLast(8)
-        withUnsafeBytes(of: ModelFile.checksum(bytes[...]).littleEndian) { bytes.append(contentsOf: $0) }
+        withUnsafeBytes(of: ModelEnvelope.checksum(bytes[...]).littleEndian) { bytes.append(contentsOf: $0) }
         #expect(throws: ModelFileError.self) { try ModelFile.decode(bytes) }
     }
 

@@ -58,7 +58,7 @@ import Testing
         #expect(labels[3] == .text("setosa") && labels[1] == .none && labels.count == 4)
         #expect(try LabelColumn(parsing: "price,size") == .several([.name("price"), .name("size")]))
         #expect(Configuration().ofOutput(0) == Configuration())
-        let several = try MultiOutputLearner()
+        let several = try Learner()
         let steps = several.learn(try SampleChunk([Sample([0.5, -1], label: 1.5, furtherLabels: ["red"])]))
         #expect(steps.outputs[1].steps.classes == ["red"] && steps.losses.count == 1)
         let error = SampleError(line: 17, column: 3, field: "age", expected: "number", got: "abc")

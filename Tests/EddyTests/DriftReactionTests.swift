@@ -219,40 +219,6 @@ import Testing
 
     // MARK: Files
 
-    /// The header's drift as it was when ADWIN on a committee's errors was all there was.
-    @Test func filesFromBeforeThereWasAChoice_areRead() throws {
-        let stream = try stream(count: 2000, at: 1500)
-        for profile in Profile.allCases {
-            var configuration = Configuration()
-            configuration.profile = profile
-            let learner = try Learner(configuration)
-            let stop = 1520
-            _ = learner.learn(stream[0..<stop])
-            let bytes = try ModelFile.encode(learner, schema: nil)
-            let old = try rewritten(bytes) { header in
-                var drift = header["drift"] as! [String: Any]
-                #expect(header["configuration"] is [String: Any])
-                let watched = (drift["performance"] as! [[String: Any]]).first
-                let detector =
-                    try watched?["detector"] ?? JSONSerialization.jsonObject(with: JSONEncoder().encode(ADWIN()))
-                drift = [
-                    "detector": detector, "recent": watched?["recent"] ?? 0, "alarms": 1, "lastStep": 700,
-                    "isPending": false,
-                ]
-                header["drift"] = drift
-            }
-            let (loaded, _) = try ModelFile.decode(old)
-            if profile == .best {
-                #expect(loaded.drift.alarms == 1)
-                #expect(loaded.drift.newest == DriftAlarm(step: 700, detector: .adwin, watched: .errors))
-            }
-            let alarms = learner.learn(stream[stop..<2000]).drifts
-            #expect(loaded.learn(stream[stop..<2000]).drifts == alarms)
-            #expect(alarms.isEmpty == (profile == .fast))
-            #expect(loaded.network?.parameterHash == learner.network?.parameterHash)
-        }
-    }
-
     @Test func aWatchThatDoesNotFit_isRefused() throws {
         let learner = try Learner()
         _ = learner.learn(try stream(count: 300, at: 300))
@@ -272,16 +238,14 @@ import Testing
         #expect(try ModelFile.decode(rewritten(bytes) { _ in }).0.step == 300)
     }
 
+    /// The bytes with the JSON of the first output changed.
     private func rewritten(_ bytes: [UInt8], _ change: (inout [String: Any]) throws -> Void) throws -> [UInt8] {
-        let length = bytes[12..<16].reversed().reduce(0) { $0 << 8 | Int($1) }
-        var header = try #require(
-            try JSONSerialization.jsonObject(with: Data(bytes[16..<16 + length])) as? [String: Any])
-        try change(&header)
-        let json = try JSONSerialization.data(withJSONObject: header)
-        var new = Array(bytes[..<12])
-        for i in 0..<4 { new.append(UInt8(json.count >> (8 * i) & 255)) }
-        new += json + bytes[(16 + length)..<(bytes.count - 8)]
-        let sum = ModelFile.checksum(new[...])
-        return new + (0..<8).map { UInt8(sum >> (8 * UInt64($0)) & 255) }
+        var envelope = try ModelEnvelope(bytes)
+        let place = try #require(envelope.sections.firstIndex { $0.name == "output" })
+        let json = try JSONSerialization.jsonObject(with: Data(envelope.sections[place].json))
+        var output = try #require(json as? [String: Any])
+        try change(&output)
+        envelope.sections[place].json = [UInt8](try JSONSerialization.data(withJSONObject: output))
+        return envelope.bytes
     }
 }

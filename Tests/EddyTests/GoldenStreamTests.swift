@@ -13,7 +13,7 @@ import Testing
 private struct GoldenCore {
     private var core: StreamLearner
     var claim: SchemaClaim { core.schema }
-    private var learner: MultiOutputLearner { core.learners }
+    private var learner: Learner { core.learner }
     private var late: LateSamples { core.late }
 
     init(_ configuration: Configuration) throws { core = try StreamLearner(configuration) }
@@ -28,10 +28,10 @@ private struct GoldenCore {
 
     func parts() throws -> GoldenParts {
         var parts = GoldenParts()
-        for (name, output) in zip(learner.names, learner.outputs) {
-            let prefix = learner.isAlone ? "" : "\(name): "
-            try parts.set(prefix + "scaler") { try $0.add(json: output.scaler) }
-            try parts.set(prefix + "encoder") { try $0.add(json: output.encoder) }
+        try parts.set("scaler") { try $0.add(json: learner.scaler) }
+        try parts.set("encoder") { try $0.add(json: learner.encoder) }
+        for output in learner.outputs {
+            let prefix = learner.isAlone ? "" : "\(output.name): "
             try parts.set(prefix + "drift watch") { try $0.add(json: output.drift) }
             try parts.set(prefix + "metrics") { try $0.add(json: output.metrics) }
             try parts.set(prefix + "labels") { hash in

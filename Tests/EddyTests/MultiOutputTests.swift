@@ -1,4 +1,5 @@
-// Several outputs: each learns as if it were alone, and a sample is taken by all of them or by none.
+// Several outputs: each learns for itself, on inputs that are encoded and scaled once for all, and a sample is taken by all
+// of them or by none.
 
 import Foundation
 import Testing
@@ -6,15 +7,15 @@ import Testing
 @testable import Eddy
 
 /// Samples with a value, a class and a late third label, each missing now and then; classes come later.
-private func mixed(_ count: Int = 600, seed: UInt64 = 5) throws -> SampleChunk {
+private func mixed(_ count: Int = 600, seed: UInt64 = 5, missing: Bool = true) throws -> SampleChunk {
     var random = TestRandom(seed: seed)
     var chunk = SampleChunk(inputs: 3)
     for i in 0..<count {
         let x = (0..<3).map { _ in Float.random(in: -2...2, using: &random) }
-        let value: Label = random.oneIn(5) ? .none : .number(3 * x[0] - x[1] * x[1] + 10.5)
+        let value: Label = missing && random.oneIn(5) ? .none : .number(3 * x[0] - x[1] * x[1] + 10.5)
         let name = x[0] + x[2] > 0 ? "red" : i > count / 2 && x[1] > 0 ? "late \"blue\"" : "green"
-        let kind: Label = random.oneIn(7) ? .none : .text(name)
-        let third: Label = i < 40 ? .none : .number(i < 300 ? Float(i % 3) : x[2] * 1e4)
+        let kind: Label = missing && random.oneIn(7) ? .none : .text(name)
+        let third: Label = missing && i < 40 ? .none : .number(i < 300 ? Float(i % 3) : x[2] * 1e4)
         try chunk.append(Sample(x, label: value, furtherLabels: [kind, third], weight: random.oneIn(3) ? 2 : 1))
     }
     return chunk
@@ -30,7 +31,14 @@ private func configurations() -> [Configuration] {
     return [best, momentum, adam]
 }
 
-private func state(_ learners: MultiOutputLearner) throws -> [UInt8] { try ModelFile.encode(learners, schema: nil) }
+/// What an output knows but for its figures, part by part.
+private func parts(_ output: LearnerOutput) throws -> [String: String] {
+    var parts = GoldenParts()
+    try parts.add(try #require(output.head).committee, prefix: "")
+    try parts.set("drift") { try $0.add(json: output.drift) }
+    try parts.set("metrics") { try $0.add(json: output.metrics) }
+    return parts.hashes
+}
 
 /// The samples with the labels of one output alone.
 private func alone(_ chunk: SampleChunk, _ output: Int) throws -> SampleChunk {
@@ -44,34 +52,89 @@ private func alone(_ chunk: SampleChunk, _ output: Int) throws -> SampleChunk {
 }
 
 @Suite struct MultiOutputTests {
-    @Test func eachOutput_hasTheBitsOfALearnerOfItsOwn() throws {
+    /// Every sample has all its labels, or nothing is scaled: then the other outputs make no difference.
+    @Test func withoutMissingLabels_eachOutputHasTheBitsOfALearnerOfItsOwn() throws {
+        for configuration in configurations() { try expectBitsOfTheirOwn(try mixed(missing: false), configuration) }
+        try expectBitsOfTheirOwn(try mixed(), plain(hidden: [.dense(7, .tanh)], scaling: false, seed: 3))
+    }
+
+    private func expectBitsOfTheirOwn(_ stream: SampleChunk, _ configuration: Configuration) throws {
+        let learner = try Learner(configuration)
+        let steps = learner.learn(stream)
+        #expect(learner.outputs.map(\.task) == [.regression, .classification, .regression])
+        #expect(steps.rejections.isEmpty && steps.outputs.count == 3)
+        for output in 0..<3 {
+            let single = try Learner(configuration.ofOutput(output))
+            let expected = single.learn(try alone(stream, output))
+            #expect(try parts(single.outputs[0]) == parts(learner.outputs[output]))
+            let own = steps.outputs[output].steps
+            #expect(own.losses.map(\.bitPattern) == expected.losses.map(\.bitPattern))
+            #expect(own.targets.map(\.bitPattern) == expected.targets.map(\.bitPattern))
+            #expect(own.learned == expected.learned && own.classes == expected.classes)
+            #expect(own.taskBegin == expected.taskBegin && own.drifts == expected.drifts)
+            // Before its first label an output knows nothing, and the sample is taken all the same.
+            for i in 0..<stream.count where !expected.rejections.contains(where: { $0.index == i }) {
+                #expect(own.predictions[i].bitPattern == expected.predictions[i].bitPattern)
+            }
+        }
+    }
+
+    /// Where labels are missing, an output sees the scale of all samples that have any label, and learns its own alone.
+    @Test func theScaleOfFeatures_isSharedByTheOutputs() throws {
         let stream = try mixed()
         for configuration in configurations() {
-            let learners = try MultiOutputLearner(configuration)
-            let steps = learners.learn(stream)
-            #expect(learners.outputs.map(\.task) == [.regression, .classification, .regression])
-            #expect(steps.rejections.isEmpty && steps.outputs.count == 3)
-            for output in 0..<3 {
-                let single = try Learner(configuration.ofOutput(output))
-                let expected = single.learn(try alone(stream, output))
-                #expect(try state(single) == state(learners.outputs[output]))
-                let own = steps.outputs[output].steps
-                #expect(own.losses.map(\.bitPattern) == expected.losses.map(\.bitPattern))
-                #expect(own.targets.map(\.bitPattern) == expected.targets.map(\.bitPattern))
-                #expect(own.learned == expected.learned && own.classes == expected.classes)
-                #expect(own.taskBegin == expected.taskBegin && own.drifts == expected.drifts)
-                // Before its first label an output knows nothing, and the sample is taken all the same.
-                for i in 0..<stream.count where !expected.rejections.contains(where: { $0.index == i }) {
-                    #expect(own.predictions[i].bitPattern == expected.predictions[i].bitPattern)
-                }
+            let learner = try Learner(configuration)
+            let steps = learner.learn(stream)
+            #expect(steps.rejections.isEmpty)
+            let labelled = (0..<stream.count).filter(stream.isLabelled).count
+            #expect(learner.scaler?.count == Double(labelled) && learner.step == UInt64(labelled))
+            for (k, output) in learner.outputs.enumerated() {
+                let own = (0..<stream.count).filter { stream.label($0, ofOutput: k) != .none }.count
+                #expect(output.step == UInt64(own) && own < labelled)
             }
+            // The features alone, with a label for each that has any.
+            let all = try Learner(configuration)
+            var features = SampleChunk(inputs: 3)
+            for i in 0..<stream.count where stream.isLabelled(i) {
+                try features.append(Sample(Array(stream.features[3 * i..<3 * i + 3]), label: 1.5))
+            }
+            _ = all.learn(features)
+            #expect(all.scaler?.means == learner.scaler?.means && all.scaler?.squares == learner.scaler?.squares)
+        }
+    }
+
+    /// Words are given inputs once, by whichever output has a label; an output that begins late has them all.
+    @Test(arguments: [Profile.best, .fast])
+    func aLateOutput_beginsWithAllInputs(profile: Profile) throws {
+        var random = TestRandom(seed: 6)
+        var configuration = Configuration()
+        configuration.profile = profile
+        for words in [20, 300] {
+            var stream = SampleChunk(inputs: 1)
+            for i in 0..<400 {
+                let word = Int.random(in: 0..<words, using: &random)
+                let second: Label = i < 200 ? .none : .number(Float(word % 5) + 0.5)
+                let first: Label = i % 3 == 2 ? .none : .text(word % 2 == 0 ? "even" : "odd")
+                try stream.append(
+                    Sample([Float(i % 7)], label: first, furtherLabels: [second], terms: [Term("w\(word)")]))
+            }
+            let learner = try Learner(configuration)
+            let steps = learner.learn(stream)
+            #expect(steps.rejections.isEmpty && learner.encoder!.isSparse == (words > 128))
+            #expect(Set(learner.outputs.map { $0.network!.inputs }).count == 1)
+            #expect(learner.outputs.map(\.task) == [.classification, .regression])
+            let parts = try Learner(configuration)
+            for i in 0..<400 { _ = parts.learn(stream[i..<i + 1]) }
+            #expect(try state(parts) == state(learner))
+            let loaded = try ModelFile.decode(try state(learner)).0
+            #expect(try state(loaded) == state(learner))
         }
     }
 
     @Test func theLoss_isTheMeanOverTheOutputsThatHadALabel() throws {
         let stream = try mixed(200)
-        let learners = try MultiOutputLearner(configurations()[1])
-        let steps = learners.learn(stream)
+        let learner = try Learner(configurations()[1])
+        let steps = learner.learn(stream)
         var learned = 0
         for i in 0..<stream.count {
             let losses = steps.outputs.map { Double($0.steps.losses[i]) }.filter { !$0.isNaN }
@@ -80,20 +143,20 @@ private func alone(_ chunk: SampleChunk, _ output: Int) throws -> SampleChunk {
             learned += 1
             #expect(steps.losses[i] == Float(losses.reduce(0, +) / Double(losses.count)))
         }
-        #expect(learned < stream.count && learned > learners.first.metrics.learned)
-        #expect(steps.learned == learned && learners.step == UInt64(learned))
+        #expect(learned < stream.count && learned > learner.metrics.learned)
+        #expect(steps.learned == learned && learner.step == UInt64(learned))
         let mean = try #require(steps.meanLoss)
-        #expect(abs(try #require(learners.summary).meanLoss - mean) < 1e-9 * mean + 1e-12 || learners.summary != nil)
+        #expect(abs(try #require(learner.summary).meanLoss - mean) < 1e-9 * mean + 1e-12 || learner.summary != nil)
     }
 
     @Test func anySplitIntoChunks_givesTheSameBits() throws {
         let stream = try mixed()
         for configuration in configurations() {
-            let whole = try MultiOutputLearner(configuration)
+            let whole = try Learner(configuration)
             let expected = whole.learn(stream)
             for seed in 0..<3 as Range<UInt64> {
                 var random = TestRandom(seed: seed)
-                let parts = try MultiOutputLearner(configuration)
+                let parts = try Learner(configuration)
                 var losses: [Float] = []
                 var drifts: [DriftAlarm] = []
                 var first = 0
@@ -122,8 +185,8 @@ private func alone(_ chunk: SampleChunk, _ output: Int) throws -> SampleChunk {
         }
         var configuration = Configuration()
         configuration.drift = DriftDetection(in: [.errors, .features])
-        let learners = try MultiOutputLearner(configuration)
-        let alarms = learners.learn(stream).drifts
+        let learner = try Learner(configuration)
+        let alarms = learner.learn(stream).drifts
         #expect(!alarms.isEmpty && alarms.allSatisfy { $0.output == "y1" && $0.watched == .errors }, "\(alarms)")
         #expect(alarms.allSatisfy { $0.step > 2000 && $0.step < 2600 })
         #expect(alarms[0].description.contains("errors of y1 have risen"))
@@ -141,8 +204,8 @@ private func alone(_ chunk: SampleChunk, _ output: Int) throws -> SampleChunk {
             Sample([1, 2, 3], label: 1, furtherLabels: ["late \"blue\"", 3e38]),
         ]
         for configuration in limited {
-            let clean = try MultiOutputLearner(configuration)
-            let learners = try MultiOutputLearner(configuration)
+            let clean = try Learner(configuration)
+            let learner = try Learner(configuration)
             var spoilt = SampleChunk(inputs: 3)
             var rows: [SampleChunk] = []
             var places: Set<Int> = []
@@ -166,67 +229,58 @@ private func alone(_ chunk: SampleChunk, _ output: Int) throws -> SampleChunk {
                 }
             }
             let expected = clean.learn(stream)
-            let steps = learners.learn(spoilt)
+            let steps = learner.learn(spoilt)
             #expect(Set(steps.rejections.map(\.index)) == places && places.count > 3)
             #expect(steps.learned == expected.learned)
-            #expect(try state(learners) == state(clean))
+            #expect(try state(learner) == state(clean))
             for (index, error) in steps.rejections {
                 #expect(error.line == index + 1)
                 #expect(steps.outputs.allSatisfy { $0.steps.losses[index].isNaN && $0.steps.predictions[index].isNaN })
             }
             // One by one, where each rejected sample stands alone.
-            let lone = try MultiOutputLearner(configuration)
+            let lone = try Learner(configuration)
             for row in rows { _ = lone.learn(row) }
             #expect(try state(lone) == state(clean))
         }
     }
 
     @Test func theErrorNamesItsOutput() throws {
-        let learners = try MultiOutputLearner()
-        learners.expectedNames = ["price", "kind"]
-        _ = learners.learn(try SampleChunk([Sample([1], label: 1.5, furtherLabels: ["red"])]))
-        let steps = learners.learn(try SampleChunk([Sample([1], label: "much", furtherLabels: ["red"])]))
+        let learner = try Learner()
+        var schema = Schema(inputs: 1)
+        (schema.label, schema.furtherLabels) = ("price", ["kind"])
+        learner.expectedSchema = schema
+        _ = learner.learn(try SampleChunk([Sample([1], label: 1.5, furtherLabels: ["red"])]))
+        let steps = learner.learn(try SampleChunk([Sample([1], label: "much", furtherLabels: ["red"])]))
         #expect(steps.rejections.first?.error.field == "price")
         #expect(steps.rejections.first?.error.got == "much")
     }
 
     @Test func aSampleWithAnotherNumberOfLabels_isRejected_andOneWithoutIsPredicted() throws {
         for configuration in configurations() {
-            let learners = try MultiOutputLearner(configuration)
-            _ = learners.learn(try mixed(60))
-            let before = try state(learners)
-            let one = learners.learn(try SampleChunk([Sample([1, 2, 3], label: 1)]))
+            let learner = try Learner(configuration)
+            _ = learner.learn(try mixed(60))
+            let before = try state(learner)
+            let one = learner.learn(try SampleChunk([Sample([1, 2, 3], label: 1)]))
             #expect(one.rejections.first?.error.expected == "3 labels: y0, y1, y2")
-            let four = learners.learn(try SampleChunk([Sample([1, 2, 3], label: 1, furtherLabels: ["red", 1, 2])]))
+            let four = learner.learn(try SampleChunk([Sample([1, 2, 3], label: 1, furtherLabels: ["red", 1, 2])]))
             #expect(four.rejections.count == 1)
-            let none = learners.learn(try SampleChunk([Sample([1, 2, 3])]))
+            let none = learner.learn(try SampleChunk([Sample([1, 2, 3])]))
             #expect(none.rejections.isEmpty && none.predictions(at: 0).allSatisfy { $0 != nil })
-            #expect(try state(learners) == before)
-            let single = try MultiOutputLearner(configuration)
+            #expect(try state(learner) == before)
+            let single = try Learner(configuration)
             _ = single.learn(try SampleChunk([Sample([1, 2, 3], label: 1.5)]))
             let two = single.learn(try SampleChunk([Sample([1, 2, 3], label: 1.5, furtherLabels: ["red"])]))
             #expect(two.rejections.first?.error.expected == "one label")
         }
     }
 
-    @Test func oneOutput_isLearnedAndWrittenAsByALearner() throws {
-        let stream = try samples("iris")
-        for configuration in configurations() {
-            let (one, many) = (try Learner(configuration), try MultiOutputLearner(configuration))
-            let (expected, steps) = (one.learn(stream), many.learn(stream))
-            #expect(steps.outputs.isEmpty)
-            #expect(steps.losses.map(\.bitPattern) == expected.losses.map(\.bitPattern))
-            #expect(try state(many) == state(one))
-        }
-    }
-
     @Test func whatOnlyOneOutputCanHave_isRefused() throws {
         var configuration = Configuration()
         configuration.classes = ["a", "b"]
-        let learners = try MultiOutputLearner(configuration)
-        let steps = learners.learn(try SampleChunk([Sample([1], label: "a", furtherLabels: ["b"])]))
+        let learner = try Learner(configuration)
+        let steps = learner.learn(try SampleChunk([Sample([1], label: "a", furtherLabels: ["b"])]))
         #expect(steps.rejections.first?.error.got.contains("classes given beforehand") == true)
-        #expect(learners.isAlone && learners.step == 0)
+        #expect(learner.isAlone && learner.step == 0)
     }
 
     // MARK: The model file
@@ -234,14 +288,14 @@ private func alone(_ chunk: SampleChunk, _ output: Int) throws -> SampleChunk {
     @Test func stoppingAndLoadingAnywhere_givesTheBitsOfNeverHavingStopped() throws {
         let stream = try mixed(400)
         for configuration in configurations() {
-            let whole = try MultiOutputLearner(configuration)
+            let whole = try Learner(configuration)
             let expected = whole.learn(stream)
             for stop in [1, 2, 39, 41, 200, 301, 400] {
-                let first = try MultiOutputLearner(configuration)
+                let first = try Learner(configuration)
                 _ = first.learn(stream[0..<stop])
                 var schema = Schema(inputs: 3)
                 (schema.label, schema.furtherLabels) = ("y0", ["y1", "y2"])
-                let (second, loaded) = try ModelFile.decodeAll(try ModelFile.encode(first, schema: schema))
+                let (second, loaded) = try ModelFile.decode(try ModelFile.encode(first, schema: schema))
                 #expect(loaded == schema && second.names == first.names && second.step == first.step)
                 let rest = second.learn(stream[stop..<stream.count])
                 #expect(rest.losses.map(\.bitPattern) == expected.losses[stop...].map(\.bitPattern))
@@ -253,29 +307,23 @@ private func alone(_ chunk: SampleChunk, _ output: Int) throws -> SampleChunk {
     private func small() throws -> [UInt8] {
         var configuration = plain(hidden: [], scaling: true)
         configuration.recentWindow = 3
-        let learners = try MultiOutputLearner(configuration)
+        let learner = try Learner(configuration)
         for i in 0..<5 {
             let sample = Sample([Float(i)], label: .number(Float(i % 2)), furtherLabels: [.number(Float(i) * 1.5)])
-            _ = learners.learn(try SampleChunk([sample]))
+            _ = learner.learn(try SampleChunk([sample]))
         }
-        return try state(learners)
+        return try state(learner)
     }
 
     private func refusal(_ bytes: [UInt8]) -> String? {
         do {
-            _ = try ModelFile.decodeAll(bytes)
+            _ = try ModelFile.decode(bytes)
             return nil
         } catch let error as ModelFileError {
             return error.description
         } catch {
             return "another error: \(error)"
         }
-    }
-
-    private func sealed(_ bytes: [UInt8]) -> [UInt8] {
-        let body = bytes.dropLast(8)
-        let sum = ModelFile.checksum(body)
-        return body + (0..<8).map { UInt8(truncatingIfNeeded: sum >> ($0 * 8)) }
     }
 
     @Test func aDamagedFile_isRefusedWithAReason() throws {
@@ -293,28 +341,17 @@ private func alone(_ chunk: SampleChunk, _ output: Int) throws -> SampleChunk {
         }
         for count in 0..<bytes.count { #expect(refusal(Array(bytes.prefix(count))) != nil) }
         for more in [[0], bytes] as [[UInt8]] { #expect(refusal(bytes + more) != nil) }
-        let learner = try Learner(plain())
-        try learner.learn([1], 2)
-        #expect(throws: ModelFileError.self) { try ModelFile.decode(bytes) }
-        #expect(refusal(try Eddy.ModelFile.encode(learner, schema: nil)) == nil)
     }
 
-    @Test func modelsThatDoNotBelongTogether_areRefused() throws {
-        let bytes = try small()
-        // The second model in place of the first.
-        let header = bytes[12..<16].reversed().reduce(0) { $0 << 8 | Int($1) }
-        var at = 16 + header + 8
-        let first = at
-        var models: [[UInt8]] = []
-        for _ in 0..<2 {
-            let length = bytes[at..<at + 8].reversed().reduce(0) { $0 << 8 | Int($1) }
-            models.append(Array(bytes[at..<at + 8 + length]))
-            at += 8 + length
-        }
-        let swapped = Array(bytes[..<first]) + models[1] + models[0] + bytes[at...]
-        #expect(refusal(sealed(swapped))?.contains("belong together") == true)
-        let nested = Array(bytes[..<first]) + models[0] + bytes[at...]
-        #expect(refusal(sealed(nested)) != nil)
+    @Test func outputsThatDoNotBelongTogether_areRefused() throws {
+        var envelope = try ModelEnvelope(try small())
+        #expect(envelope.sections.map(\.name) == ["model", "encoder", "scaler", "output", "output"])
+        envelope.sections.swapAt(3, 4)
+        #expect(refusal(envelope.bytes)?.contains("belong together") == true)
+        envelope.sections[3] = envelope.sections[4]
+        #expect(refusal(envelope.bytes)?.contains("belong together") == true)
+        envelope.sections.remove(at: 3)
+        #expect(refusal(envelope.bytes)?.contains("1 outputs do not fit") == true)
     }
 
     // MARK: A session
@@ -345,7 +382,7 @@ private func alone(_ chunk: SampleChunk, _ output: Int) throws -> SampleChunk {
         await session.learn(stream)
         await loaded.learn(stream)
         #expect(await loaded.snapshot().outputs == session.snapshot().outputs)
-        #expect(throws: ModelFileError.self) { try Learner.load(path) }
+        #expect(try Learner.load(path).learner.names == ["y0", "y1", "y2"])
     }
 
     @Test func aSampleInHand_isFoundByItsStep_alsoWhereTheFirstLabelIsMissing() async throws {
@@ -370,16 +407,16 @@ private func alone(_ chunk: SampleChunk, _ output: Int) throws -> SampleChunk {
     }
 
     @Test func labelsThatComeLate_areJoinedForAllOutputs() throws {
-        let learners = try MultiOutputLearner(configurations()[1])
-        let whole = try MultiOutputLearner(configurations()[1])
+        let learner = try Learner(configurations()[1])
+        let whole = try Learner(configurations()[1])
         let stream = try mixed(80)
         var late = LateSamples()
-        _ = learners.learn(stream)
+        _ = learner.learn(stream)
         _ = whole.learn(stream)
         func learn(_ chunk: DecodedChunk) throws -> StepChunk {
             var rest = late.begin(chunk)
             let piece = try #require(late.next(of: &rest, seconds: 0))
-            var steps = learners.learn(piece.samples)
+            var steps = learner.learn(piece.samples)
             late.settle(&steps)
             #expect(late.next(of: &rest, seconds: 0) == nil)
             return steps
@@ -396,6 +433,6 @@ private func alone(_ chunk: SampleChunk, _ output: Int) throws -> SampleChunk {
         let steps = try learn(label)
         #expect(steps.learned == 1 && late.counts.joined == 1)
         _ = whole.learn(try SampleChunk([Sample([1, 2, 3], label: 1.5, furtherLabels: [.none, 2])]))
-        #expect(try state(learners) == state(whole))
+        #expect(try state(learner) == state(whole))
     }
 }

@@ -66,6 +66,26 @@ private func learner(_ profile: Profile) throws -> Learner {
         #expect(errors.reduce(0, +) / 2000 < 2, "a deviation of the values is 6.5")
     }
 
+    /// Labels that looked like classes, of samples that are lists already: the new committee takes lists too.
+    @Test(arguments: [Profile.best, .fast])
+    func classesOfWords_thatTurnIntoValues_areLearned(profile: Profile) throws {
+        var random = TestRandom(seed: 75)
+        var stream = SampleChunk(inputs: 0)
+        for i in 0..<2000 {
+            let words = (0..<5).map { _ in Int.random(in: 0..<400, using: &random) }
+            let label = i < 500 ? Float(words[0] % 4) : Float(words.filter { $0 < 100 }.count) * 10 + 0.25
+            try stream.append(Sample([], label: .number(label), terms: words.map { Term("w\($0)") }))
+        }
+        let learner = try learner(profile)
+        let steps = learner.learn(stream)
+        #expect(learner.encoder!.isSparse && learner.task == .regression && steps.taskBegin == 500)
+        #expect(steps.rejections.isEmpty && learner.head!.committee.isSparse == (profile == .best))
+        let errors = (1500..<2000).map { abs(steps.predictions[$0] - steps.targets[$0]) }
+        #expect(errors.reduce(0, +) / 500 < 7, "a deviation of the values is 9.7")
+        let loaded = try ModelFile.decode(try ModelFile.encode(learner, schema: nil)).0
+        #expect(try state(loaded) == state(learner))
+    }
+
     // MARK: The same bits
 
     @Test(arguments: kinds)
@@ -194,8 +214,8 @@ private func learner(_ profile: Profile) throws -> Learner {
     @Test func classesBesideManyTerms_areBounded() throws {
         let learner = try Learner()
         _ = learner.learn(try motley(count: 300, seed: 72, words: 600))
-        let committee = learner.head!.committee
-        #expect(!committee.isBeyondMemory(inputs: 100_000) && committee.isBeyondMemory(inputs: 100_000, outputs: 300))
+        #expect(!learner.isBeyondMemory(inputs: 100_000))
+        #expect(learner.isBeyondMemory(inputs: 100_000, growing: learner.outputs[0], to: 300))
     }
 
     /// Figures of which each could be, but not together.
@@ -212,7 +232,7 @@ private func learner(_ profile: Profile) throws -> Learner {
         for place in places {
             var damaged = Array(bytes.dropLast(8))
             damaged.replaceSubrange(place..<place + other.utf8.count, with: other.utf8)
-            withUnsafeBytes(of: ModelFile.checksum(damaged[...]).littleEndian) { damaged.append(contentsOf: $0) }
+            withUnsafeBytes(of: ModelEnvelope.checksum(damaged[...]).littleEndian) { damaged.append(contentsOf: $0) }
             #expect(throws: ModelFileError.self) { try ModelFile.decode(damaged) }
         }
     }
@@ -250,8 +270,8 @@ private func learner(_ profile: Profile) throws -> Learner {
         var stream = SampleChunk(inputs: 0)
         for i in 0..<300 { try stream.append(Sample([], label: .text("class \(i)"), terms: [Term("w\(i)")])) }
         _ = learner.learn(stream)
-        #expect(learner.encoder!.isSparse && !learner.head!.committee.isBeyondMemory(inputs: 10_000))
-        #expect(learner.head!.committee.isBeyondMemory(inputs: FeatureEncoder.limit))
+        #expect(learner.encoder!.isSparse && !learner.isBeyondMemory(inputs: 10_000))
+        #expect(learner.isBeyondMemory(inputs: FeatureEncoder.limit))
         learner = try Learner()
         _ = learner.learn(stream[0..<1])
     }

@@ -147,15 +147,18 @@ class SeveralOutputsTest(InterfaceTest):
             "explain", "--load", folder / "model.eddy", "--sample", "[1,1,[9.5,\"red\"]]", "--output", "kind")
         self.assertIn("output    kind", explained)
         self.run_eddy("explain", "--load", folder / "model.eddy", "--sample", "[1,1]", "--output", "size", status=1)
-        # Each output is as if it had been alone.
         reports = json.loads(self.run_eddy("evaluate", folder / "samples.jsonl", "--json", "-"))
         self.assertEqual([report["output"] for report in reports], ["price", "kind"])
         self.assertGreater(reports[1]["configurations"][0]["figures"]["accuracy"]["median"], 0.9)
-        alone = "".join("%.17g,%.17g,%s\n" % (a, b, "" if price is None else price) for a, b, price, _ in rows())
+        # Where no label is missing, the first output is as if it had been alone; else it sees the features' scale of all.
+        whole = [row for row in rows() if row[2] is not None]
+        both = "a,price,b,kind\n" + "".join("%.17g,%.17g,%.17g,%s\n" % (a, price, b, kind) for a, b, price, kind in whole)
+        alone = "".join("%.17g,%.17g,%.17g\n" % (a, b, price) for a, b, price, _ in whole)
+        beside = json.loads(self.run_eddy("evaluate", "--label", "price,kind", "--json", "-", text=both))[0]
         report = json.loads(self.run_eddy("evaluate", "--json", "-", text=alone))
         self.assertNotIn("output", report)
         for key in ("mae", "rmse", "r2", "meanLoss"):
-            self.assertEqual(report["configurations"][0]["figures"][key], reports[0]["configurations"][0]["figures"][key])
+            self.assertEqual(report["configurations"][0]["figures"][key], beside["configurations"][0]["figures"][key])
         page = folder / "report.html"
         text = self.run_eddy("evaluate", folder / "samples.jsonl", "--html", page)
         self.assertIn("output       price", text)

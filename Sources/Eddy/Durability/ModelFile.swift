@@ -1,38 +1,44 @@
-// The model file: everything that affects the future, so that learning on gives the same bits as
-// never having stopped.
+// The model file: everything that affects the future, so that learning on gives the same bits as never having stopped.
 //
-//     "EDDYMODL"            8 bytes
-//     version               u32, little-endian as all here
-//     length of the header  u32
-//     header                JSON: configuration, schema, encoder, head, scaling, metrics
-//     blocks                u64 number, then each as u64 count and float32: for each network its parameters (of each layer
-//                           W (outputs, inputs) row-major, then b) and each block of its optimizer's state in the same
-//                           order; then, of a committee, what its memories hold
-//     checksum              u64: FNV-1a of all bytes before it
+// Sections in an envelope (ModelEnvelope.swift), in this order:
 //
-// Written beside its name, flushed to the disk, then renamed: a crash leaves the old file or the new
-// one, never half of one.
+//     model       arithmetic, configuration, schema, the outputs' names, the mean losses of several outputs
+//     encoder     what each input stands for; absent before the first label, as is the next
+//     scaler      the features' means and deviations, where features are scaled
+//     output      one for each, in their order: task, classes, networks or committee, figures, watch for drift. Its blocks
+//                 are of each network its parameters (of each layer W (outputs, inputs) row-major, then b) and each block of
+//                 its optimizer's state in the same order; then, of a committee, what its memories hold
+//     waiting     samples that wait for their labels: what decides which labels find their sample decides what is learned.
+//                 Absent of a stream without late labels
 
 import Backprop
 import Foundation
 
-/// A model file that was not taken, and why.
-public struct ModelFileError: Error, Hashable, CustomStringConvertible {
-    public let description: String
-}
-
 enum ModelFile {
-    static let magic = Array("EDDYMODL".utf8)
-    static let version: UInt32 = 3
+    /// The newest version of each section that is read. All are written as this.
+    private enum SectionName: String, CaseIterable {
+        case model, encoder, scaler, output, waiting
 
-    /// What is in the header.
-    private struct Header: Codable {
+        var version: UInt16 { 1 }
+
+        func section(_ value: some Encodable, blocks: [[Float]] = []) throws -> ModelEnvelope.Section {
+            try ModelEnvelope.Section(rawValue, version: version, value, blocks: blocks)
+        }
+    }
+
+    private struct ModelRecord: Codable {
         var arithmetic: Int
         var configuration: Configuration
         var schema: Schema?
+        var outputs: [String]
+        /// Of several outputs.
+        var joint: Metrics?
+    }
+
+    private struct OutputRecord: Codable {
+        var name: String
+        /// Nil before the first label.
         var head: HeadRecord?
-        var encoder: FeatureEncoder?
-        var scaler: FeatureScaler?
         var metrics: Metrics
         var drift: DriftWatch
     }
@@ -46,215 +52,145 @@ enum ModelFile {
 
     // MARK: Saving
 
-    static func encode(_ learner: Learner, schema: Schema?) throws -> [UInt8] {
-        let record = learner.head.map { head in
-            HeadRecord(
-                task: head.task, classes: head.classes, targets: head.targets, committee: head.committee.record)
-        }
-        let header = Header(
-            arithmetic: Network.arithmeticVersion, configuration: learner.configuration, schema: schema, head: record,
-            encoder: learner.encoder, scaler: learner.scaler, metrics: learner.metrics, drift: learner.drift)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-        let json = try encoder.encode(header)
-
-        var bytes = magic
-        append(version, to: &bytes)
-        append(UInt32(json.count), to: &bytes)
-        bytes.append(contentsOf: json)
-        let blocks = record?.committee.blocks ?? []
-        append(UInt64(blocks.count), to: &bytes)
-        for block in blocks { append(block, to: &bytes) }
-        append(checksum(bytes[...]), to: &bytes)
-        return bytes
-    }
-
-    static func save(_ learner: Learner, schema: Schema?, to path: String) throws {
-        try write(try encode(learner, schema: schema), to: path)
-    }
-
-    static func write(_ bytes: [UInt8], to path: String) throws {
-        let temporary = path + ".\(ProcessInfo.processInfo.processIdentifier).tmp"
-        func fail(_ what: String) -> ModelFileError {
-            let reason = String(cString: strerror(errno))
-            unlink(temporary)
-            return ModelFileError(description: "cannot save the model to \(path): \(what): \(reason)")
-        }
-        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard file >= 0 else { throw fail("open") }
-        var written = 0
-        while written < bytes.count {
-            let count = bytes.withUnsafeBytes { rest in
-                Foundation.write(file, rest.baseAddress! + written, bytes.count - written)
+    static func encode(_ learner: Learner, schema: Schema?, waiting late: LateSamples? = nil) throws -> [UInt8] {
+        var sections = [
+            try SectionName.model.section(
+                ModelRecord(
+                    arithmetic: Network.arithmeticVersion, configuration: learner.configuration, schema: schema,
+                    outputs: learner.names, joint: learner.isAlone ? nil : learner.joint))
+        ]
+        if let encoder = learner.encoder { sections.append(try SectionName.encoder.section(encoder)) }
+        if let scaler = learner.scaler { sections.append(try SectionName.scaler.section(scaler)) }
+        for output in learner.outputs {
+            let committee = output.head?.committee.record
+            let head = output.head.map { head in
+                HeadRecord(task: head.task, classes: head.classes, targets: head.targets, committee: committee!)
             }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                let error = fail("write")
-                close(file)
-                throw error
-            }
-            written += count
+            sections.append(
+                try SectionName.output.section(
+                    OutputRecord(
+                        name: output.name, head: head, metrics: output.metrics, drift: output.drift),
+                    blocks: committee?.blocks ?? []))
         }
-        guard fsync(file) == 0, close(file) == 0 else { throw fail("flush") }
-        guard rename(temporary, path) == 0 else { throw fail("rename") }
-        let folder = open(
-            (path as NSString).deletingLastPathComponent.isEmpty ? "." : (path as NSString).deletingLastPathComponent,
-            O_RDONLY)
-        if folder >= 0 {
-            fsync(folder)
-            close(folder)
-        }
+        if let late, late.isUsed { sections.append(try SectionName.waiting.section(late)) }
+        return ModelEnvelope(sections).bytes
     }
 
     // MARK: Loading
 
-    static func load(_ path: String) throws -> (Learner, Schema?) { try read(path, decode) }
-
-    /// A file's bytes, decoded; errors with its path.
-    static func read<Model>(_ path: String, _ decode: ([UInt8]) throws -> Model) throws -> Model {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw ModelFileError(description: "cannot read the model \(path): no such file, or it may not be read")
-        }
-        do {
-            return try decode([UInt8](data))
-        } catch let error as ModelFileError {
-            throw ModelFileError(description: "cannot read the model \(path): \(error.description)")
-        }
+    static func decode(_ bytes: [UInt8]) throws -> (Learner, Schema?) {
+        let (learner, schema, _) = try decodeAll(bytes)
+        return (learner, schema)
     }
 
-    static func decode(_ bytes: [UInt8]) throws -> (Learner, Schema?) {
-        guard !isJoint(bytes) else {
-            throw ModelFileError(description: "it is of several outputs: load it with MultiOutputLearner")
-        }
-        var reader = Reader(bytes: try checkedBody(bytes))
-        let length: UInt32 = try reader.integer()
-        let json = try reader.take(Int(length))
-        let count: UInt64 = try reader.integer()
-        guard count <= 1024 else { throw ModelFileError(description: "\(count) blocks of numbers: at most 1024") }
-        let blocks = try (0..<count).map { _ in try reader.floats() }
-
-        let decoder = JSONDecoder()
-        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-        let header: Header
-        do {
-            header = try decoder.decode(Header.self, from: Data(json))
-        } catch {
-            throw ModelFileError(description: "its header does not make sense: \(error)")
-        }
-        guard header.metrics.isSound, header.head?.classes.isSound ?? true else {
-            throw ModelFileError(description: "its header does not make sense: figures that cannot be")
-        }
-        guard header.arithmetic == Network.arithmeticVersion else {
+    /// The same with the samples that wait for their labels.
+    static func decodeAll(_ bytes: [UInt8]) throws -> (learner: Learner, schema: Schema?, late: LateSamples?) {
+        let sections = try sections(of: ModelEnvelope(bytes))
+        guard let first = sections[.model]?.first else { throw ModelFileError(description: "it has no section model") }
+        let model = try first.value(as: ModelRecord.self)
+        guard model.arithmetic == Network.arithmeticVersion else {
             throw ModelFileError(
-                description: "it was learned with arithmetic \(header.arithmetic), and this program has "
+                description: "it was learned with arithmetic \(model.arithmetic), and this program has "
                     + "\(Network.arithmeticVersion): the same bits could not follow")
         }
+        let outputs = sections[.output] ?? []
+        guard (1...SampleChunk.outputLimit).contains(outputs.count), model.outputs.count == outputs.count,
+            (model.joint == nil) == (outputs.count == 1), model.joint?.isSound ?? true,
+            model.joint.map({ $0.learned < 1 << 62 }) ?? true,
+            outputs.count == 1 || model.schema.map({ $0.labels.count == outputs.count }) ?? true
+        else { throw ModelFileError(description: "its \(outputs.count) outputs do not fit its header") }
+        let encoder = try sections[.encoder]?.first?.value(as: FeatureEncoder.self)
+        let scaler = try sections[.scaler]?.first?.value(as: FeatureScaler.self)
+        let late = try sections[.waiting]?.first?.value(as: LateSamples.self)
         do {
-            let learner = try learner(header, blocks)
-            learner.expectedSchema = header.schema
-            return (learner, header.schema)
+            let learner = try Learner(model.configuration)
+            let read = try zip(outputs, model.outputs).enumerated().map { k, pair in
+                let (section, name) = pair
+                let output = LearnerOutput(model.configuration.ofOutput(k), name: name)
+                try restore(output, section, encoder, scaler)
+                return output
+            }
+            let isBegun = read.contains { $0.head != nil }
+            guard isBegun == (encoder != nil), isBegun || scaler == nil,
+                Set(read.compactMap { $0.head?.network.inputs }).count < 2
+            else { throw ModelFileError(description: "its outputs do not belong together") }
+            learner.restore(encoder: encoder, scaler: scaler, outputs: read, joint: model.joint)
+            learner.expectedSchema = model.schema
+            return (learner, model.schema, late)
         } catch let error as ArchitectureError {
             throw ModelFileError(description: error.description)
         }
     }
 
-    /// What stands between the version and the checksum.
-    ///
-    /// - Throws: where the file is none of ours, of another version or damaged.
-    static func checkedBody(_ bytes: [UInt8]) throws -> ArraySlice<UInt8> {
-        guard bytes.starts(with: magic) else { throw ModelFileError(description: "it is not an Eddy model") }
-        guard bytes.count >= 32 else { throw ModelFileError(description: "it is cut short (\(bytes.count) bytes)") }
-        var reader = Reader(bytes: bytes[8...])
-        let fileVersion: UInt32 = try reader.integer()
-        guard fileVersion == version || fileVersion == jointVersion else {
-            let own = fileVersion < 0x10000 ? version : jointVersion & 0xFFFF
-            throw ModelFileError(
-                description:
-                    "its version is \(fileVersion & 0xFFFF), and this program reads \(own): learn the stream anew, "
-                    + "or use the program that wrote it")
-        }
-        var tail = Reader(bytes: bytes[(bytes.count - 8)...])
-        let expected: UInt64 = try tail.integer()
-        guard checksum(bytes[..<(bytes.count - 8)]) == expected else {
-            throw ModelFileError(description: "its checksum does not match: it is damaged or cut short")
-        }
-        return reader.bytes.dropLast(8)
-    }
-
-    private static func learner(_ header: Header, _ blocks: [[Float]]) throws -> Learner {
-        let learner = try Learner(header.configuration)
-        var head: Head?
-        if let record = header.head {
-            var saved = record.committee
-            saved.blocks = blocks
-            guard header.scaler.map({ $0.inputs == saved.inputs }) ?? (header.configuration.profile == .fast),
-                header.metrics.learned < 1 << 62, let encoder = header.encoder,
-                encoder.isSound(inputs: saved.inputs)
-            else { throw ModelFileError(description: "its features do not fit its layers") }
-            let (isSparse, columns) = (encoder.isSparse, encoder.columns)
-            guard header.scaler.map({ $0.isSparse == isSparse && (!isSparse || $0.centred == columns) }) ?? true,
-                header.configuration.profile == .fast || saved.others?.columns == (isSparse ? columns : nil)
-            else { throw ModelFileError(description: "its columns do not fit its terms") }
-            head = Head(
-                task: record.task, classes: record.classes,
-                committee: try Committee(
-                    saved, task: record.task, classes: record.classes.names.count, header.configuration),
-                targets: record.targets)
-        }
-        // A network alone was written with a watch that saw nothing, when it could have none.
-        let isIdle = header.configuration.driftDetection.isOff
-        guard
-            isIdle
-                || header.drift.isSound(
-                    for: header.configuration.driftDetection, columns: header.encoder?.columns,
-                    step: header.metrics.learned)
-        else { throw ModelFileError(description: "its watch for drift does not fit its settings") }
-        learner.restore(
-            head: head, encoder: header.encoder, scaler: header.scaler, metrics: header.metrics,
-            drift: isIdle ? nil : header.drift)
-        return learner
-    }
-
-    // MARK: Bytes
-
-    static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt64 { FNV1a.hash(bytes) }
-
-    static func append(_ integer: some FixedWidthInteger, to bytes: inout [UInt8]) {
-        withUnsafeBytes(of: integer.littleEndian) { bytes.append(contentsOf: $0) }
-    }
-
-    private static func append(_ floats: [Float], to bytes: inout [UInt8]) {
-        append(UInt64(floats.count), to: &bytes)
-        floats.map(\.bitPattern.littleEndian).withUnsafeBytes { bytes.append(contentsOf: $0) }
-    }
-
-    struct Reader {
-        var bytes: ArraySlice<UInt8>
-
-        mutating func take(_ count: Int) throws -> ArraySlice<UInt8> {
-            guard count >= 0, bytes.count >= count else { throw ModelFileError(description: "it is cut short") }
-            defer { bytes = bytes.dropFirst(count) }
-            return bytes.prefix(count)
-        }
-
-        mutating func integer<Integer: FixedWidthInteger>() throws -> Integer {
-            try take(Integer.bitWidth / 8).reversed().reduce(0) { ($0 << 8) | Integer($1) }
-        }
-
-        mutating func floats() throws -> [Float] {
-            let count: UInt64 = try integer()
-            guard count <= UInt64(bytes.count / 4) else { throw ModelFileError(description: "it is cut short") }
-            return try take(4 * Int(count)).withUnsafeBytes { bytes in
-                (0..<Int(count)).map { index in
-                    Float(
-                        bitPattern: UInt32(
-                            littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)))
-                }
+    /// The sections by name, all known; only outputs come more than once.
+    private static func sections(of envelope: ModelEnvelope) throws -> [SectionName: [ModelEnvelope.Section]] {
+        var sections: [SectionName: [ModelEnvelope.Section]] = [:]
+        for section in envelope.sections {
+            guard let name = SectionName(rawValue: section.name) else {
+                throw ModelFileError(
+                    description: "it has a section \(section.name), which this program does not know: use the release "
+                        + "that wrote it")
             }
+            guard (1...name.version).contains(section.version) else {
+                throw ModelFileError(
+                    description: "its section \(name) has version \(section.version), and this program reads "
+                        + "\(name.version): use the release that wrote it")
+            }
+            guard name == .output || sections[name] == nil else {
+                throw ModelFileError(description: "it has two sections \(name)")
+            }
+            guard name == .output || section.blocks.isEmpty else {
+                throw ModelFileError(description: "its section \(name) has blocks of numbers, and should have none")
+            }
+            sections[name, default: []].append(section)
         }
+        return sections
+    }
+
+    private static func restore(
+        _ output: LearnerOutput, _ section: ModelEnvelope.Section, _ encoder: FeatureEncoder?, _ scaler: FeatureScaler?
+    ) throws {
+        let record = try section.value(as: OutputRecord.self)
+        let configuration = output.configuration
+        guard record.metrics.isSound, record.metrics.learned < 1 << 62, record.head?.classes.isSound ?? true else {
+            throw ModelFileError(description: "its section \(section.name) does not make sense: figures that cannot be")
+        }
+        guard record.name == output.name else {
+            throw ModelFileError(description: "its outputs do not belong together")
+        }
+        output.metrics = record.metrics
+        if let saved = record.head {
+            let head = try head(saved, section.blocks, configuration, encoder, scaler)
+            output.restore(head, columns: encoder!.columns, metrics: record.metrics)
+        } else if !section.blocks.isEmpty {
+            throw ModelFileError(description: "an output without a head has \(section.blocks.count) blocks of numbers")
+        }
+        guard
+            record.drift.isSound(
+                for: configuration.driftDetection, columns: record.head.map { _ in encoder!.columns },
+                step: record.metrics.learned)
+        else { throw ModelFileError(description: "its watch for drift does not fit its settings") }
+        output.drift = record.drift
+    }
+
+    private static func head(
+        _ record: HeadRecord, _ blocks: [[Float]], _ configuration: Configuration, _ encoder: FeatureEncoder?,
+        _ scaler: FeatureScaler?
+    ) throws -> Head {
+        var saved = record.committee
+        saved.blocks = blocks
+        guard scaler.map({ $0.inputs == saved.inputs }) ?? (configuration.profile == .fast), let encoder,
+            encoder.isSound(inputs: saved.inputs), (scaler != nil) == configuration.scaling
+        else { throw ModelFileError(description: "its features do not fit its layers") }
+        let (isSparse, columns) = (encoder.isSparse, encoder.columns)
+        guard scaler.map({ $0.isSparse == isSparse && (!isSparse || $0.centred == columns) }) ?? true,
+            configuration.profile == .fast || saved.others?.columns == (isSparse ? columns : nil)
+        else { throw ModelFileError(description: "its columns do not fit its terms") }
+        return Head(
+            task: record.task, classes: record.classes,
+            committee: try Committee(
+                saved, task: record.task, classes: record.classes.names.count, configuration),
+            targets: record.targets)
     }
 }
 
@@ -262,10 +198,27 @@ extension Learner {
     /// A learner that goes on where a saved one stopped, to the bit, and its schema.
     ///
     /// - Throws: ``ModelFileError`` with the reason.
-    public static func load(_ path: String) throws -> (learner: Learner, schema: Schema?) { try ModelFile.load(path) }
+    public static func load(_ path: String) throws -> (learner: Learner, schema: Schema?) {
+        try ModelEnvelope.read(path, ModelFile.decode)
+    }
 
     /// Writes everything that affects the future to a file, whole or not at all.
     ///
     /// - Throws: ``ModelFileError`` with the reason; a file that was there before is then unchanged.
-    public func save(schema: Schema?, to path: String) throws { try ModelFile.save(self, schema: schema, to: path) }
+    public func save(schema: Schema?, to path: String) throws {
+        try ModelEnvelope.write(try ModelFile.encode(self, schema: schema), to: path)
+    }
+
+    /// The same as ``load(_:)``, with the samples that wait for their labels.
+    package static func loadAll(
+        _ path: String
+    ) throws -> (learner: Learner, schema: Schema?, late: LateSamples) {
+        let (learner, schema, late) = try ModelEnvelope.read(path, ModelFile.decodeAll)
+        return (learner, schema, late ?? LateSamples())
+    }
+
+    /// The same as ``save(schema:to:)``, with the samples that wait for their labels.
+    package func save(schema: Schema?, waiting late: LateSamples, to path: String) throws {
+        try ModelEnvelope.write(try ModelFile.encode(self, schema: schema, waiting: late), to: path)
+    }
 }

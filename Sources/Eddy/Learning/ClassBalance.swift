@@ -44,9 +44,9 @@ struct ClassBalance {
     private static func bounded(_ weight: Double) -> Float { Float(min(max(weight, least), most)) }
 }
 
-extension Learner {
+extension LearnerOutput {
     /// Multiplies the weights of a run's samples by those of their classes.
-    func balance(_ count: Int, _ buffers: RunBuffers) {
+    func balance(_ count: Int, _ buffers: OutputBuffers) {
         var balance = ClassBalance(counts: metrics.classCounts, classes: classes.count)
         let isAlone = head!.committee.isAlone
         for i in 0..<count where !buffers.targets[i].isNaN {

@@ -6,47 +6,47 @@
 
 import Backprop
 
-extension Learner {
-    /// What drift is not looked for in, though it was asked for, and why; nil where all is watched. It is said once, when
-    /// the stream shows it.
-    public var unwatched: String? {
-        head.flatMap { drift.detection.unwatched(task: $0.task, columns: encoder?.columns ?? 0) }
-    }
-
+extension LearnerOutput {
     /// The samples for which a raised step lasts.
     private static let recovery: UInt64 = 512
 
     /// As many of the samples as may be learned before a reaction can come; the networks' pace is set for them.
-    func upToReaction(_ count: Int, _ buffers: RunBuffers) -> Int {
+    func upToReaction(_ count: Int) -> Int {
         guard drift.isOn else { return count }
         let reactions = configuration.driftReactions
         let since = drift.samplesSinceReaction(at: step) ?? .max
         if reactions.contains(.raiseStep) {
             // 2, 1 7/8, 1 3/4, … 1: exact in a Float.
-            head!.committee.setRateFactor(2 - Float(min(since, Learner.recovery)) / Float(Learner.recovery))
+            let recovery = LearnerOutput.recovery
+            head!.committee.setRateFactor(2 - Float(min(since, recovery)) / Float(recovery))
         }
         if reactions.contains(.forgetMemory) {
             head!.committee.others?.replayLimit = Int(min(since, 1 << 32)) + Committee.keptSamples
         }
-        return upToMultiple(of: DriftWatch.period, count, buffers)
+        return upToMultiple(of: DriftWatch.period, count)
     }
 
     /// As many of the samples as bring the step to the next multiple of a period, and no more.
-    private func upToMultiple(of period: UInt64, _ count: Int, _ buffers: RunBuffers) -> Int {
+    private func upToMultiple(of period: UInt64, _ count: Int) -> Int {
         var room = period - step % period
-        for i in 0..<count where !buffers.targets[i].isNaN {
+        for i in 0..<count where !buffers!.targets[i].isNaN {
             room -= 1
             if room == 0 { return i + 1 }
         }
         return count
     }
+}
 
+extension Learner {
     /// Looks for drift in the samples of a run, and reacts to what was found where it is time.
-    func watch(_ chunk: SampleChunk, _ first: Int, _ done: Int, _ steps: inout StepChunk) {
-        guard drift.isOn, let task else { return }
+    ///
+    /// Several outputs watch the same columns, each at the samples that it learned; the first tells of what it finds there.
+    func watch(_ chunk: SampleChunk, _ first: Int, _ done: Int, ofOutput place: Int, _ steps: inout StepChunk) {
+        let output = outputs[place]
+        guard output.drift.isOn, let task = output.task else { return }
         let known = steps.drifts.count
         let columns =
-            drift.watchesFeatures && encoder!.columns <= DriftDetection.columnLimit ? encoder!.columns : 0
+            output.drift.watchesFeatures && encoder!.columns <= DriftDetection.columnLimit ? encoder!.columns : 0
         let names = columns > 0 ? expectedSchema?.inputs ?? [] : []
         var step = steps.stepsBefore + UInt64(steps.learned - steps.countLearned(in: first..<first + done))
         let before = step
@@ -57,26 +57,28 @@ extension Learner {
                     task == .classification
                     ? (steps.predictions[i] == steps.targets[i] ? 0 : 1)
                     : abs(Double(steps.predictions[i]) - Double(steps.targets[i]))
-                drift.update(
+                output.drift.update(
                     error: error, loss: Double(steps.losses[i]), of: task, step: step, into: &steps.drifts)
                 if columns > 0 {
-                    drift.update(
+                    output.drift.update(
                         features: features.baseAddress! + i * chunk.inputs, count: columns, names: names, step: step,
                         into: &steps.drifts)
                 }
             }
         }
-        for alarm in steps.drifts[known...] { onDiscovery?(alarm.description) }
-        if step > before, drift.takeReaction(after: step) { react() }
+        for alarm in steps.drifts[known...] where place == 0 || alarm.watched != .feature {
+            onDiscovery?(told(alarm.description, of: output))
+        }
+        if step > before, output.drift.takeReaction(after: step) { react(output) }
     }
 
-    private func react() {
+    private func react(_ output: LearnerOutput) {
         let reactions = configuration.driftReactions
-        if reactions.contains(.forgetMemory) { head!.committee.forgetMemory() }
-        if reactions.contains(.restartWeakest) { head!.committee.restartWeakest() }
+        if reactions.contains(.forgetMemory) { output.head!.committee.forgetMemory() }
+        if reactions.contains(.restartWeakest) { output.head!.committee.restartWeakest() }
         if reactions.contains(.forgetScaler) {
             scaler?.forget(keeping: 100)
-            head!.targets.forget(keeping: 100)
+            output.head!.targets.forget(keeping: 100)
         }
     }
 }

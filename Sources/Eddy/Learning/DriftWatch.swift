@@ -170,25 +170,12 @@ private struct WatchedNumber: Sendable {
 extension DriftWatch: Codable {
     private enum CodingKeys: CodingKey {
         case detection, performance, columns, task, alarms, newest, isPending, reactedAt
-        // As it was when ADWIN on errors was the only choice.
-        case detector, recent, lastStep
     }
 
     init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         alarms = try values.decode(UInt64.self, forKey: .alarms)
         isPending = try values.decode(Bool.self, forKey: .isPending)
-        guard !values.contains(.detector) else {
-            detection = DriftDetection()
-            performance = [
-                WatchedNumber(
-                    continuing: try values.decode(ADWIN.self, forKey: .detector),
-                    recent: try values.decode(Double.self, forKey: .recent))
-            ]
-            let step = try values.decode(UInt64.self, forKey: .lastStep)
-            newest = step > 0 ? DriftAlarm(step: step, detector: .adwin, watched: .errors) : nil
-            return
-        }
         detection = try values.decode(DriftDetection.self, forKey: .detection)
         performance = try values.decode([WatchedNumber].self, forKey: .performance)
         columns = try values.decode([WatchedNumber].self, forKey: .columns)
@@ -226,12 +213,6 @@ extension DriftWatch: Codable {
 extension WatchedNumber: Codable {
     private enum CodingKeys: CodingKey {
         case subject, column, kind, detector, count, sum, recent, recentCount, unit, first
-    }
-
-    init(continuing adwin: ADWIN, recent: Double) {
-        self.init(.errors, .adwin)
-        (detector, count, sum) = (adwin, Double(adwin.width), adwin.total)
-        (self.recent, recentCount, unit) = (recent, 20, 1)
     }
 
     init(from decoder: any Decoder) throws {

@@ -154,8 +154,9 @@ extension Head {
         if committee.isAlone {
             try committee.replaceHead(outputs: 1, loss: configuration.loss(for: .regression), keepingOutputs: false)
         } else {
+            let columns = committee.isSparse ? committee.others!.columns : nil
             committee = try Committee(
-                task: .regression, inputs: network.inputs, outputs: 1, seed: configuration.seed)
+                task: .regression, inputs: network.inputs, outputs: 1, seed: configuration.seed, columns: columns)
         }
         for (name, count) in zip(classes.names, metrics.classCounts) {
             targets.update(Double(Float(name) ?? 0), times: Double(count))
@@ -167,7 +168,9 @@ extension Head {
 
 extension Configuration {
     /// The head for a stream of `inputs` features whose first label is this one, not none.
-    func head(inputs: Int, firstLabel: Label) throws(ArchitectureError) -> Head {
+    ///
+    /// - Parameter columns: the inputs before a list's terms, where samples are lists; nil for whole rows.
+    func head(inputs: Int, firstLabel: Label, columns: Int? = nil) throws(ArchitectureError) -> Head {
         let task: LearningTask
         var known = classes ?? []
         switch (self.task, firstLabel) {
@@ -186,7 +189,8 @@ extension Configuration {
         if profile == .best {
             return Head(
                 task: task, classes: ClassTable(known),
-                committee: try Committee(task: task, inputs: inputs, outputs: outputs, seed: seed))
+                committee: try Committee(
+                    task: task, inputs: inputs, outputs: outputs, seed: seed, columns: columns))
         }
         let network = try network(inputs: inputs, outputs: outputs, loss: loss)
         if let initialParameters {

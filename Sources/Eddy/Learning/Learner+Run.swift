@@ -1,150 +1,266 @@
-// A run of samples: what does not depend on the weights prepared for many at once, then one call.
+// A run of samples: what does not depend on the weights prepared for many at once, then one call for each output.
 //
-// Samples become the network's inputs (FeatureEncoder), are scaled, learned and scored. A run ends where a sample needs
-// more inputs than the network has; the next one begins with a wider network. Any split of a stream into runs gives the
-// same bits.
+// Samples become the networks' inputs (FeatureEncoder) and are scaled, once for all outputs; then each output learns and
+// scores them. A run ends where a sample needs more inputs than the networks have; the next one begins with wider networks.
+// Any split of a stream into runs gives the same bits.
 
 import Backprop
 
 extension Learner {
-    /// Learns samples from `first` until one needs the head changed or is rejected, and returns the first not done:
-    /// `first` itself where the network rejected it.
+    /// Learns samples from `first` until one needs a head changed or is rejected, and returns the first not done.
     ///
-    /// - Parameter isPlain: whether the chunk has columns alone, none of them missing.
-    func run(_ chunk: SampleChunk, isPlain: Bool, from first: Int, _ steps: inout StepChunk) -> Int {
-        let isPlain = isPlain && encoder!.isPlain
-        let smaller = isPlain ? nil : makeRoom(for: chunk, first)
-        let network = head!.network
-        if buffers?.serves(network, isSparse: encoder!.isSparse) != true {
-            buffers = RunBuffers(network, isSparse: encoder!.isSparse)
+    /// - Throws: ``SampleError`` where a network rejects sample `first`; nothing is changed then.
+    func run(_ chunk: LabelledChunk, from first: Int, _ steps: inout ChunkSteps) throws(SampleError) -> Int {
+        let isPlain = chunk.isPlain && encoder!.isPlain
+        let smaller = isPlain ? nil : makeRoom(for: chunk.samples, first)
+        let buffers = prepareBuffers()
+        var count = takeTargets(chunk, first..<min(first + buffers.count, chunk.count), buffers)
+        for output in outputs where output.head != nil {
+            if let samples = output.head!.committee.prepareRun() { count = min(count, samples) }
+            count = output.upToReaction(count)
         }
-        let buffers = buffers!
-        let last = min(first + buffers.count, chunk.count)
-        let known = head!.targets(of: chunk.labels, first..<last, into: buffers.targets)
-        var count = upToReaction(head!.committee.isAlone ? known : min(known, head!.committee.prepareRun()), buffers)
         let before = encoder!.mark()
-        if !isPlain { count = encode(chunk, first, count, buffers) }
-        let isBalanced = configuration.balance && task == .classification
-        buffers.areWeighted = isBalanced || !chunk.weights.isEmpty
-        if buffers.areWeighted {
-            for i in 0..<count { buffers.weights[i] = chunk.weights.isEmpty ? 1 : chunk.weights[first + i] }
-        }
-        if isBalanced { balance(count, buffers) }
-        return chunk.features.withUnsafeBufferPointer { features in
-            let inputs = head!.network.inputs
+        let labelled = isAlone ? UnsafePointer(outputs[0].buffers!.targets) : UnsafePointer(buffers.labelled)
+        if !isPlain { count = encode(chunk.samples, first, count, labelled: labelled, buffers) }
+        for output in outputs where output.head != nil { output.weigh(chunk.samples, first, count) }
+        let done = chunk.samples.features.withUnsafeBufferPointer { features in
             let rows: SampleRows =
                 encoder!.isSparse
                 ? .lists(buffers.lists, from: 0)
                 : .whole(
-                    isPlain ? features.baseAddress! + first * chunk.inputs : UnsafePointer(buffers.encoded),
-                    inputs: inputs)
-            let done =
-                head!.committee.isAlone
-                ? runNetwork(chunk, rows, isPlain, first, count, buffers, &steps)
-                : runCommittee(chunk, rows, first, count, buffers, &steps)
-            if done == first, let smaller {  // rejected, and so is what it needed
-                (head, encoder, scaler) = (smaller.head, smaller.encoder, smaller.scaler)
-                discoveries = []
-            } else if !isPlain, done < first + count {  // as if the rest had never been seen
-                encoder!.rollBack(to: before)
-                _ = encode(chunk, first, done - first, buffers)
+                    isPlain ? features.baseAddress! + first * chunk.samples.inputs : UnsafePointer(buffers.encoded),
+                    inputs: inputs!)
+            guard configuration.profile == .fast else {
+                runCommittees(rows, count, labelled: labelled, buffers)
+                return count
             }
-            return done
+            return runNetworks(rows, count, labelled: labelled, mayMiss: !isPlain && buffers.hasGaps, buffers)
+        }
+        if done == 0, let smaller {  // rejected, and so is what it needed
+            shrink(to: smaller)
+        } else if !isPlain, done < count {  // as if the rest had never been seen
+            encoder!.rollBack(to: before)
+            _ = encode(chunk.samples, first, done, labelled: labelled, buffers)
+        }
+        guard done > 0 else {
+            throw SampleError(
+                line: first + 1, expected: "a sample whose prediction, loss and gradient are finite",
+                got: "one beyond; scale the features or lower the learning rate")
+        }
+        for (k, output) in outputs.enumerated() where output.head != nil {
+            output.record(first, done, &steps.own[k])
+            watch(chunk.samples, first, done, ofOutput: k, &steps.own[k])
+        }
+        return first + done
+    }
+
+    /// Memory for a run, for the inputs and for each output.
+    private func prepareBuffers() -> RunSamples {
+        let stride = encoder!.isSparse ? 0 : outputs.lazy.compactMap(\.network).first!.inputStride
+        let widest = outputs.reduce(0) { max($0, $1.head?.network.outputs ?? 0) }
+        // No more samples than stay in the cache, whatever the width.
+        let count = min(256, max(1, 65_536 / (stride + widest)))
+        if buffers?.serves(stride: stride, columns: encoder!.columns, count: count) != true {
+            buffers = RunSamples(stride: stride, columns: encoder!.columns, count: count)
+        }
+        for output in outputs { output.prepareBuffers(count) }
+        return buffers!
+    }
+
+    /// Takes the labels up to the first that some head has to be changed for; returns of how many samples.
+    private func takeTargets(_ chunk: LabelledChunk, _ range: Range<Int>, _ buffers: RunSamples) -> Int {
+        var end = range.upperBound
+        if !chunk.fits { end = range.first { chunk.samples.isLabelled($0) } ?? end }
+        for (k, output) in outputs.enumerated() {
+            end = range.lowerBound + output.takeTargets(chunk.labels[k], range.lowerBound..<end)
+        }
+        let count = end - range.lowerBound
+        guard !isAlone else { return count }
+        for i in 0..<count {
+            let isLabelled = outputs.contains { !($0.buffers!.targets[i].isNaN) }
+            buffers.labelled[i] = isLabelled ? 0 : .nan
+        }
+        return count
+    }
+
+    // MARK: Committees
+
+    /// Learns samples by committees, which reject nothing.
+    private func runCommittees(
+        _ rows: SampleRows, _ count: Int, labelled: UnsafePointer<Float>, _ buffers: RunSamples
+    ) {
+        let active = outputs.filter { $0.head != nil }
+        let chunks = active.map { $0.committeeChunk(count, rows) }
+        buffers.begin()
+        for output in active { output.head!.committee.beginRun(buffers) }
+        prepare(&scaler!)
+        for (output, chunk) in zip(active, chunks) { output.head!.committee.finishRun(chunk) }
+
+        func prepare(_ scaler: inout FeatureScaler) {
+            for i in 0..<count {
+                let sample = buffers.append(rows[i], isLabelled: !labelled[i].isNaN, &scaler)
+                for (output, chunk) in zip(active, chunks) {
+                    output.head!.committee.prepare(i, sample, chunk, scaler)
+                }
+            }
         }
     }
 
-    // MARK: One network
+    // MARK: Networks alone
 
-    private func runNetwork(
-        _ chunk: SampleChunk, _ rows: SampleRows, _ isPlain: Bool, _ first: Int, _ count: Int,
-        _ buffers: RunBuffers, _ steps: inout StepChunk
+    /// Learns samples by one network for each output, up to one that a network rejects; returns how many.
+    private func runNetworks(
+        _ rows: SampleRows, _ count: Int, labelled: UnsafePointer<Float>, mayMiss: Bool, _ buffers: RunSamples
     ) -> Int {
-        let head = head!
-        let network = head.network
-        let scalesTargets = configuration.scaling && head.task == .regression
         scaler?.mark()
         switch rows {
-        case .whole(let values, _):
-            scaleRows(values, count, buffers, stride: network.inputStride, mayMiss: !isPlain && buffers.hasGaps)
-        case .lists: scaleLists(rows, count, buffers)
+        case .whole(let values, _): scaleRows(values, count, labelled: labelled, mayMiss: mayMiss, buffers)
+        case .lists: scaleLists(rows, count, labelled: labelled, buffers)
         }
-        var targets = head.targets
-        if scalesTargets { buffers.scaleTargets(count, by: &targets) }
-
-        let done = network.run(buffers.chunk(count))
+        let active = outputs.filter { $0.head != nil }
+        // Where one network rejects a sample, the others must not have learned it: they learn as copies.
+        let originals = active.count > 1 ? active.map { $0.replaceNetworkByCopy() } : []
+        let scales = configuration.scaling
+        var learned: [Int] = []
+        for output in active {
+            if scales { output.scaleTargets(count) }
+            learned.append(output.head!.network.run(output.buffers!.chunk(count, buffers)))
+        }
+        let done = learned.min()!
+        for (k, output) in active.enumerated() where learned[k] > done {
+            output.head!.committee.racers[0].network = originals[k]
+            guard done > 0 else { continue }
+            let again = originals[k].run(output.buffers!.chunk(done, buffers))
+            precondition(again == done, "a network takes what it took before")
+        }
         if done < count {
             // As if the rest had never been seen: the statistics again, of the samples done.
             scaler?.rollBack()
-            targets = head.targets
-            for i in 0..<done where !buffers.targets[i].isNaN {
-                scaler?.update(rows[i])
-                if scalesTargets { targets.update(Double(buffers.values[i])) }
-            }
+            for i in 0..<done where !labelled[i].isNaN { scaler?.update(rows[i]) }
         }
-        if scalesTargets { self.head!.targets = targets }
-        record(first, done, head, scalesTargets, buffers, &steps)
-        watch(chunk, first, done, &steps)
-        return first + done
+        if scales { for output in active { output.learnTargets(done) } }
+        return done
     }
 
-    // MARK: A committee
-
-    /// The same for a committee, which rejects nothing.
-    private func runCommittee(
-        _ chunk: SampleChunk, _ rows: SampleRows, _ first: Int, _ count: Int, _ buffers: RunBuffers,
-        _ steps: inout StepChunk
-    ) -> Int {
-        let isRegression = task == .regression
-        let done = head!.committee.run(
-            CommitteeChunk(
-                count: count, rows: rows, targets: UnsafePointer(buffers.targets),
-                weights: buffers.areWeighted ? UnsafePointer(buffers.weights) : nil,
-                balances: configuration.balance && !isRegression ? UnsafePointer(buffers.balances) : nil,
-                classes: isRegression ? 0 : max(2, classes.count), predictions: buffers.predictions,
-                losses: buffers.losses), scaler: &scaler!)
-        record(first, done, head!, false, buffers, &steps)
-        watch(chunk, first, done, &steps)
-        return first + done
-    }
-
-    /// Writes whole rows as the network sees them, and learns the scale of labelled ones. Shape: (count, inputs).
+    /// Writes whole rows as the networks see them, and learns the scale of labelled ones. Shape: (count, inputs).
     private func scaleRows(
-        _ features: UnsafePointer<Float>, _ count: Int, _ buffers: RunBuffers, stride: Int, mayMiss: Bool
+        _ features: UnsafePointer<Float>, _ count: Int, labelled: UnsafePointer<Float>, mayMiss: Bool,
+        _ buffers: RunSamples
     ) {
         guard scaler == nil else {
             scaler!.standardise(
-                features, count, labels: buffers.targets, into: buffers.inputs, stride: stride, mayMiss: mayMiss)
+                features, count, labels: labelled, into: buffers.inputs, stride: buffers.stride, mayMiss: mayMiss)
             return
         }
-        let inputs = head!.network.inputs
+        let inputs = inputs!
         for i in 0..<count {
             for j in 0..<inputs {
                 let x = features[i * inputs + j]
-                buffers.inputs[i * stride + j] = x.isNaN ? 0 : x
+                buffers.inputs[i * buffers.stride + j] = x.isNaN ? 0 : x
             }
         }
     }
 
     /// The same of lists.
-    private func scaleLists(_ rows: SampleRows, _ count: Int, _ buffers: RunBuffers) {
+    private func scaleLists(
+        _ rows: SampleRows, _ count: Int, labelled: UnsafePointer<Float>, _ buffers: RunSamples
+    ) {
         buffers.scaledLists.removeAll()
         for i in 0..<count {
             let row = rows[i]
             let scaled = buffers.scaledLists.append(like: row)
             guard scaler == nil else {
-                if !buffers.targets[i].isNaN { scaler!.update(row) }
+                if !labelled[i].isNaN { scaler!.update(row) }
                 scaler!.scale(list: row, into: scaled)
                 continue
             }
             for k in 0..<row.count { scaled[k] = row.values[k].isNaN ? 0 : row.values[k] }
         }
     }
+}
+
+// MARK: - One output
+
+extension LearnerOutput {
+    fileprivate func prepareBuffers(_ count: Int) {
+        let outputs = head?.network.outputs ?? 0
+        if buffers?.count != count || buffers?.outputs != outputs {
+            buffers = OutputBuffers(count: count, outputs: outputs)
+        }
+    }
+
+    /// Takes the labels up to the first that asks for a change of the head; returns how many.
+    fileprivate func takeTargets(_ labels: Labels, _ range: Range<Int>) -> Int {
+        let targets = buffers!.targets
+        guard let head else {
+            for (i, place) in range.enumerated() {
+                guard case .none = labels[place] else { return i }
+                targets[i] = .nan
+            }
+            return range.count
+        }
+        return head.targets(of: labels, range, into: targets)
+    }
+
+    /// Takes the samples' importance, times what the balance of classes asks for.
+    fileprivate func weigh(_ chunk: SampleChunk, _ first: Int, _ count: Int) {
+        let buffers = buffers!
+        let isBalanced = configuration.balance && task == .classification
+        buffers.areWeighted = isBalanced || !chunk.weights.isEmpty
+        guard buffers.areWeighted else { return }
+        for i in 0..<count { buffers.weights[i] = chunk.weights.isEmpty ? 1 : chunk.weights[first + i] }
+        if isBalanced { balance(count, buffers) }
+    }
+
+    fileprivate func committeeChunk(_ count: Int, _ rows: SampleRows) -> CommitteeChunk {
+        let buffers = buffers!
+        let isRegression = task == .regression
+        return CommitteeChunk(
+            count: count, rows: rows, targets: UnsafePointer(buffers.targets),
+            weights: buffers.areWeighted ? UnsafePointer(buffers.weights) : nil,
+            balances: configuration.balance && !isRegression ? UnsafePointer(buffers.balances) : nil,
+            classes: isRegression ? 0 : max(2, classes.count), predictions: buffers.predictions,
+            losses: buffers.losses)
+    }
+
+    /// Puts a copy in the place of the network alone; returns the original.
+    fileprivate func replaceNetworkByCopy() -> Network {
+        let original = head!.network
+        do throws(ArchitectureError) {
+            let copy = try original.widened(to: original.inputs)
+            copy.rateFactor = original.rateFactor
+            head!.committee.racers[0].network = copy
+        } catch { preconditionFailure("a network that is there cannot be copied: \(error)") }
+        return original
+    }
+
+    /// Whether targets are standardised for the network.
+    private var scalesTargets: Bool { head!.committee.isAlone && configuration.scaling && task == .regression }
+
+    /// Keeps the targets as values and scales them, each by the statistics of those before it.
+    fileprivate func scaleTargets(_ count: Int) {
+        guard scalesTargets else { return }
+        let buffers = buffers!
+        var moments = head!.targets
+        for i in 0..<count {
+            let value = buffers.targets[i]
+            buffers.values[i] = value
+            buffers.offsets[i] = moments.mean
+            buffers.scales[i] = moments.scale
+            buffers.targets[i] = Float((Double(value) - moments.mean) / moments.scale)
+            if !value.isNaN { moments.update(Double(value)) }
+        }
+    }
+
+    /// Takes the values of samples that are done into the statistics.
+    fileprivate func learnTargets(_ done: Int) {
+        guard scalesTargets else { return }
+        for i in 0..<done where !buffers!.values[i].isNaN { head!.targets.update(Double(buffers!.values[i])) }
+    }
 
     /// Writes a run into the steps, and scores it.
-    private func record(
-        _ first: Int, _ done: Int, _ head: Head, _ scalesTargets: Bool, _ buffers: RunBuffers, _ steps: inout StepChunk
-    ) {
-        guard done > 0 else { return }
+    fileprivate func record(_ first: Int, _ done: Int, _ steps: inout StepChunk) {
+        let (buffers, head, scalesTargets) = (buffers!, head!, scalesTargets)
         let before = metrics.learned
         let losses = buffers.losses
         steps.withPlaces(first..<first + done) { predictions, probabilities, stepLosses, targets in
@@ -153,7 +269,7 @@ extension Learner {
                 let outputs = head.network.outputs
                 let known = head.classes.names.count
                 for i in 0..<done {
-                    let (index, probability) = Learner.likeliest(
+                    let (index, probability) = LearnerOutput.likeliest(
                         buffers.predictions + i * outputs, outputs: outputs, known: known)
                     predictions[i] = Float(index)
                     probabilities[i] = probability
@@ -178,86 +294,19 @@ extension Learner {
         }
         steps.learned += Int(metrics.learned - before)
     }
-}
 
-/// Flat buffers for a run of samples, kept from run to run.
-final class RunBuffers {
-    private let inputStride: Int  // of whole rows; 0 where samples are lists
-    private let outputs: Int
-    private let block: AlignedBuffer
-    let inputs: UnsafeMutablePointer<Float>  // (count, inputStride)
-    let targets: UnsafeMutablePointer<Float>  // (count), as the network sees them
-    let values: UnsafeMutablePointer<Float>  // (count), as they came, for regression
-    let weights: UnsafeMutablePointer<Float>  // (count)
-    let balances: UnsafeMutablePointer<Float>  // (count), what of the weights is for the balance of classes
-    let losses: UnsafeMutablePointer<Float>  // (count)
-    let predictions: UnsafeMutablePointer<Float>  // (count, outputs)
-    /// Samples that fit: no more than stay in the cache, whatever the width.
-    let count: Int
-    /// Whether a column is missing in one of the samples encoded.
-    var hasGaps = false
-    /// Whether not all weights are 1.
-    var areWeighted = false
-    private lazy var encodedBlock = AlignedBuffer(count: count * inputStride)
-    /// Samples as lists, as they came, and as the network sees them.
-    let lists = SparseBuffer()
-    let scaledLists = SparseBuffer()
-    /// The mean and deviation by which each target was scaled.
-    let offsets: UnsafeMutablePointer<Double>
-    let scales: UnsafeMutablePointer<Double>
-
-    /// Samples as the network's inputs, not scaled yet, where they have more than columns. Shape: (count, inputs).
-    var encoded: UnsafeMutablePointer<Float> { encodedBlock.floats }
-
-    init(_ network: Network, isSparse: Bool) {
-        inputStride = isSparse ? 0 : network.inputStride
-        outputs = network.outputs
-        count = min(256, max(1, 65_536 / (inputStride + outputs)))
-        block = AlignedBuffer(count: count * (inputStride + 5 + outputs))
-        inputs = block.floats
-        targets = inputs + count * inputStride
-        values = targets + count
-        weights = values + count
-        balances = weights + count
-        losses = balances + count
-        predictions = losses + count
-        offsets = .allocate(capacity: count)
-        scales = .allocate(capacity: count)
-    }
-
-    deinit {
-        offsets.deallocate()
-        scales.deallocate()
-    }
-
-    func serves(_ network: Network, isSparse: Bool) -> Bool {
-        (isSparse ? 0 : network.inputStride) == inputStride && network.outputs == outputs
-    }
-
-    /// The first samples, as the network sees them.
-    func chunk(_ count: Int) -> NetworkChunk {
-        let weights = areWeighted ? UnsafePointer(weights) : nil
-        return inputStride == 0
-            ? NetworkChunk(
-                count: count, sparse: scaledLists.rows(from: 0), targets: targets, weights: weights,
-                predictions: predictions, losses: losses)
-            : NetworkChunk(
-                count: count, inputs: inputs, targets: targets, weights: weights, predictions: predictions,
-                losses: losses)
-    }
-}
-
-extension RunBuffers {
-    /// Keeps the targets as values and scales them, each by the statistics of those before it.
-    func scaleTargets(_ count: Int, by moments: inout RunningMoments) {
-        for i in 0..<count {
-            let value = targets[i]
-            values[i] = value
-            offsets[i] = moments.mean
-            scales[i] = moments.scale
-            targets[i] = Float((Double(value) - moments.mean) / moments.scale)
-            if !value.isNaN { moments.update(Double(value)) }
+    /// The likeliest of the classes that are known, and its probability.
+    @inline(__always)
+    private static func likeliest(
+        _ p: UnsafePointer<Float>, outputs: Int, known: Int
+    ) -> (index: Int, probability: Float) {
+        if outputs == 1 {
+            let q = min(max(p[0], 0), 1)  // squared error's outputs may leave [0, 1]
+            return q > 0.5 && known > 1 ? (1, q) : (0, 1 - q)
         }
+        var best = 0
+        for k in 1..<max(known, 1) where p[k] > p[best] { best = k }
+        return (best, p[best])
     }
 }
 

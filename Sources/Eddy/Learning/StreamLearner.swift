@@ -20,8 +20,8 @@
 public final class StreamLearner {
     /// The stream's columns, for its decoders; decided by the first sample that is taken.
     public let schema: SchemaClaim
-    /// The learner of each output.
-    public let learners: MultiOutputLearner
+    /// What learns, of all outputs.
+    public let learner: Learner
     /// Samples since this learner was made or loaded, by what became of them.
     public private(set) var counts = SampleCounts()
     var late: LateSamples
@@ -37,23 +37,23 @@ public final class StreamLearner {
         lateLabels: LateLabelLimits = LateLabelLimits()
     ) throws(ArchitectureError) {
         self.init(
-            try MultiOutputLearner(configuration), schema: SchemaClaim(schema), late: LateSamples(limits: lateLabels))
+            try Learner(configuration), schema: SchemaClaim(schema), late: LateSamples(limits: lateLabels))
     }
 
-    /// One of several learners of the same stream, which share its schema.
+    /// One of several learner of the same stream, which share its schema.
     package convenience init(
         _ configuration: Configuration, schema: SchemaClaim, lateLabels: LateLabelLimits
     ) throws(ArchitectureError) {
-        self.init(try MultiOutputLearner(configuration), schema: schema, late: LateSamples(limits: lateLabels))
+        self.init(try Learner(configuration), schema: schema, late: LateSamples(limits: lateLabels))
     }
 
-    init(_ learners: MultiOutputLearner, schema: SchemaClaim, late: LateSamples) {
-        (self.learners, self.schema, self.late) = (learners, schema, late)
+    init(_ learner: Learner, schema: SchemaClaim, late: LateSamples) {
+        (self.learner, self.schema, self.late) = (learner, schema, late)
         labels = schema.current?.labels ?? []
     }
 
     /// Samples learned since the model began, also before it was loaded.
-    public var step: UInt64 { learners.step }
+    public var step: UInt64 { learner.step }
     /// Samples that wait for their labels now, and what became of the others.
     public var lateLabels: (counts: LateLabelCounts, waiting: Int) { (late.counts, late.waiting) }
 
@@ -86,12 +86,8 @@ public final class StreamLearner {
     public func learn(_ samples: SampleChunk) -> LearnedChunk { learn(DecodedChunk(samples: samples)) }
 
     private func step(_ samples: SampleChunk, _ proposal: SchemaProposal?) -> StepChunk {
-        if learners.first.network == nil {
-            let known = schema.current ?? proposal?.schema
-            learners.expectedSchema = known
-            learners.expectedNames = known?.labels ?? []
-        }
-        var steps = learners.learn(samples)
+        if learner.inputs == nil { learner.expectedSchema = schema.current ?? proposal?.schema }
+        var steps = learner.learn(samples)
         late.settle(&steps)
         if steps.count > steps.rejections.count { accept(proposal, samples) }
         return steps
@@ -104,10 +100,10 @@ public final class StreamLearner {
             labels = schema.accept(proposal).labels
         } else {
             var own = Schema(inputs: samples.inputs)
-            if !learners.isAlone {
-                (own.label, own.furtherLabels) = (learners.names[0], Array(learners.names[1...]))
+            if !learner.isAlone {
+                (own.label, own.furtherLabels) = (learner.names[0], Array(learner.names[1...]))
             }
-            labels = schema.accept(SchemaProposal(own, isLabelOpen: learners.step == 0)).labels
+            labels = schema.accept(SchemaProposal(own, isLabelOpen: learner.step == 0)).labels
         }
     }
 
@@ -186,7 +182,7 @@ public final class StreamLearner {
         let names = fitted.samples.terms.names
         fitted.samples = fitted.samples.withoutLabels()
         fitted.samples.terms.names = [:]  // a name that is told is remembered
-        var answered = LearnedChunk(fitted, learners.learn(fitted.samples))
+        var answered = LearnedChunk(fitted, learner.learn(fitted.samples))
         answered.samples.terms.names = names
         return answered
     }
@@ -198,10 +194,9 @@ public final class StreamLearner {
     /// others do not wait longer.
     public var chunkLimit: ChunkLimit {
         var limit = ChunkLimit.unknown
-        let first = learners.first
-        if let columns = first.columns, first.head != nil {
-            limit.samples = max(1, min(1024, 2_000_000 / (learners.work + 200)))
-            limit.numbers = limit.samples * columns + 2_000_000 / max(1, learners.workOfTerm)
+        if let columns = learner.columns, learner.inputs != nil {
+            limit.samples = max(1, min(1024, 2_000_000 / (learner.work + 200)))
+            limit.numbers = limit.samples * columns + 2_000_000 / max(1, learner.workOfTerm)
         }
         limit.lateLabel = late.longest
         return limit
@@ -212,15 +207,15 @@ public final class StreamLearner {
     /// Writes everything that affects the future to a file, whole or not at all.
     ///
     /// - Throws: ``ModelFileError`` with the reason; a file that was there before is then unchanged.
-    public func save(to path: String) throws { try learners.save(schema: schema.current, waiting: late, to: path) }
+    public func save(to path: String) throws { try learner.save(schema: schema.current, waiting: late, to: path) }
 
     /// A learner that goes on where a saved one stopped, to the bit.
     ///
     /// - Throws: ``ModelFileError`` where the file cannot be read, with its reason.
     public static func load(_ path: String) throws -> StreamLearner {
-        let (learners, schema, late) = try MultiOutputLearner.loadAll(path)
-        let known = schema ?? learners.first.columns.map { Schema(inputs: $0) }
-        return StreamLearner(learners, schema: SchemaClaim(known), late: late)
+        let (learner, schema, late) = try Learner.loadAll(path)
+        let known = schema ?? learner.columns.map { Schema(inputs: $0) }
+        return StreamLearner(learner, schema: SchemaClaim(known), late: late)
     }
 }
 

@@ -41,8 +41,8 @@ public struct Observations: Sendable {
     /// the first.
     ///
     /// - Parameter time: now, in seconds since 1970.
-    mutating func update(_ learned: LearnedChunk, _ learners: MultiOutputLearner, time: Double) {
-        let (chunk, steps, learner) = (learned.samples, learned.steps, learners.first)
+    mutating func update(_ learned: LearnedChunk, _ learner: Learner, time: Double) {
+        let (chunk, steps) = (learned.samples, learned.steps)
         for error in learned.rejections { rejections.count(error) }
         guard steps.learned > 0 else { return }
         if let arrived = learned.arrived {
@@ -76,7 +76,7 @@ public struct Observations: Sendable {
         }
         history.append(
             losses: losses, errors: errors, firstStep: firstStep, time: time,
-            baseline: presentBaseline(learners, time: time))
+            baseline: presentBaseline(learner, time: time))
     }
 
     private mutating func begin(_ task: LearningTask?) {
@@ -90,9 +90,9 @@ public struct Observations: Sendable {
 
     /// The loss to beat. It takes a logarithm a class and hardly moves, so it is taken anew when the stream has grown by
     /// a fiftieth, or twenty times a second.
-    private mutating func presentBaseline(_ learners: MultiOutputLearner, time: Double) -> Double {
-        if learners.step >= baseline.step + baseline.step / 50 + 1 || abs(time - baseline.time) >= 0.05 {
-            baseline = (learners.baseline, learners.step, time)
+    private mutating func presentBaseline(_ learner: Learner, time: Double) -> Double {
+        if learner.step >= baseline.step + baseline.step / 50 + 1 || abs(time - baseline.time) >= 0.05 {
+            baseline = (learner.baseline, learner.step, time)
         }
         return baseline.value
     }

@@ -74,7 +74,7 @@ public actor LearningSession {
         clock: @escaping @Sendable () -> Double = { Date().timeIntervalSince1970 },
         logger: Logger = Logger(label: "eddy.session", factory: { _ in SwiftLogNoOpLogHandler() })
     ) {
-        core.learners.onDiscovery = { logger.info("\($0)") }
+        core.learner.onDiscovery = { logger.info("\($0)") }
         self.core = core
         self.clock = clock
         shared = Mutex(Shared(limit: core.chunkLimit, step: core.step))
@@ -98,7 +98,7 @@ public actor LearningSession {
         self.init(core, executor: nil, clock: clock)
     }
 
-    private var learners: MultiOutputLearner { core.learners }
+    private var learner: Learner { core.learner }
 
     // MARK: Learning
 
@@ -110,7 +110,7 @@ public actor LearningSession {
         let start = ContinuousClock.now
         shared.withLock { $0.learningSince = start }
         let learned = core.learn(chunk, from: source, at: clock())
-        observations?.update(learned, learners, time: clock())
+        observations?.update(learned, learner, time: clock())
         publish(learned)
         learningTime += .now - start
         let after = Shared(limit: core.chunkLimit, step: core.step)
@@ -173,22 +173,22 @@ public actor LearningSession {
 
     /// Where things stand, as a window without samples; nil before the task is known.
     public func presentWindow() -> LossWindow? {
-        learners.summary.map { metrics in
+        learner.summary.map { metrics in
             LossWindow(
-                step: learners.step, count: 0, last: 0, mean: 0, min: 0, max: 0, missed: 0, metrics: metrics,
+                step: learner.step, count: 0, last: 0, mean: 0, min: 0, max: 0, missed: 0, metrics: metrics,
                 task: task, rejected: core.counts.rejected, outputs: summaries)
         }
     }
 
-    private var task: LearningTask { learners.outputs.lazy.compactMap(\.task).first ?? .regression }
+    private var task: LearningTask { learner.outputs.lazy.compactMap(\.task).first ?? .regression }
     /// Each output's figures; nil for one.
-    private var summaries: [OutputSummary]? { learners.isAlone ? nil : learners.summaries }
+    private var summaries: [OutputSummary]? { learner.isAlone ? nil : learner.summaries }
 
     private func publish(_ learned: LearnedChunk) {
         let steps = learned.steps
         if !steps.drifts.isEmpty { drifts.publish(DriftSeries(steps.drifts)) }
         guard losses.hasSubscribers || everyLoss.hasSubscribers else { return }
-        guard steps.learned > 0, let metrics = learners.summary else {
+        guard steps.learned > 0, let metrics = learner.summary else {
             // What was rejected is seen where the losses are.
             if losses.hasSubscribers, !learned.rejections.isEmpty, let window = presentWindow() {
                 losses.publish(window)
@@ -201,7 +201,7 @@ public actor LearningSession {
             let whole = parts.dropFirst().reduce(parts[0]) { $0.merged(with: $1) }
             losses.publish(
                 LossWindow(
-                    step: learners.step, count: whole.count, last: Double(values[values.count - 1]), mean: whole.mean,
+                    step: learner.step, count: whole.count, last: Double(values[values.count - 1]), mean: whole.mean,
                     min: whole.min, max: whole.max, parts: parts, missed: 0, metrics: metrics, task: task,
                     rejected: core.counts.rejected, outputs: summaries))
         }
@@ -218,14 +218,14 @@ public actor LearningSession {
     // MARK: Looking
 
     /// Samples learned since the model began, also before it was loaded.
-    public var step: UInt64 { learners.step }
+    public var step: UInt64 { learner.step }
 
     /// All metrics at this moment: a copy, whose figures are worked out where it is. Of several outputs, the first's.
     public var metrics: Metrics { learner.metrics }
 
     /// The same of each output, by name.
     public var outputMetrics: [(name: String, metrics: Metrics)] {
-        zip(learners.names, learners.outputs).map { ($0, $1.metrics) }
+        learner.outputs.map { ($0.name, $0.metrics) }
     }
 
     /// Samples since this session began, by what became of them.
@@ -236,7 +236,6 @@ public actor LearningSession {
     /// - Parameter withWeights: whether to copy them; the rest costs little, however large the network.
     public func snapshot(withWeights: Bool = true) -> Snapshot {
         var snapshot = Snapshot(learner, schema: schema.current, counts: core.counts, withWeights: withWeights)
-        if !learners.isAlone { snapshot.add(learners) }
         (snapshot.lateLabels, snapshot.waiting) = core.lateLabels
         return snapshot
     }
@@ -277,16 +276,13 @@ public actor LearningSession {
     ///   - answers: whether it is to predict and explain (see ``Learner/frozen(schema:answers:)``).
     public func frozen(output: String? = nil, answers: Bool = true) -> FrozenLearner? {
         guard let output else { return learner.frozen(schema: schema.current, answers: answers) }
-        return learners.names.firstIndex(of: output).flatMap {
-            learners.outputs[$0].frozen(schema: schema.current, answers: answers)
+        return learner.names.firstIndex(of: output).flatMap {
+            learner.frozen(output: $0, schema: schema.current, answers: answers)
         }
     }
 
     /// What the outputs are called; empty for one.
-    public var outputNames: [String] { learners.isAlone ? [] : learners.names }
-
-    /// The first output's learner.
-    private var learner: Learner { learners.first }
+    public var outputNames: [String] { learner.isAlone ? [] : learner.names }
 
     /// Calls `body` with the learner, of several outputs the first's, on the session's executor.
     public func withLearner<Result: Sendable>(_ body: @Sendable (Learner) throws -> Result) rethrows -> Result {

@@ -59,17 +59,19 @@ public struct Snapshot: Sendable, Codable {
         step = learner.step
         task = learner.task
         classes = learner.classes
-        metrics = learner.metrics.summary(for: learner.task)
+        metrics = learner.summary ?? learner.metrics.summary(for: nil)
         loss = learner.head.map { $0.committee.isAlone ? $0.network.loss : learner.configuration.loss(for: $0.task) }
         committee = (learner.head?.committee.votes ?? []).map { Vote(name: $0.name, weight: $0.weight) }
         inputNames = learner.encoder?.inputNames(schema, room: learner.network?.inputs ?? 0) ?? schema?.inputs ?? []
         columns = learner.columns ?? schema?.inputs.count ?? 0
         collisions = learner.encoder?.collisions ?? 0
         optimizer = learner.network?.optimizer.description
-        (driftAlarms, newestDrift) = (learner.drift.alarms, learner.drift.newest)
+        driftAlarms = learner.outputs.reduce(0) { $0 + $1.drift.alarms }
+        newestDrift = learner.drift.newest
         unwatched = learner.unwatched
         self.schema = schema
         self.counts = counts
+        outputs = learner.isAlone ? nil : learner.summaries
         layers = []
         if let network = learner.network {
             let norms = network.layerNorms
@@ -84,15 +86,6 @@ public struct Snapshot: Sendable, Codable {
             }
         }
         gradientHealth = GradientHealth(layers.map(\.norms.gradient))
-    }
-
-    /// Takes in what several outputs have together.
-    mutating func add(_ learners: MultiOutputLearner) {
-        step = learners.step
-        if let summary = learners.summary { metrics = summary }
-        outputs = learners.summaries
-        driftAlarms = learners.outputs.reduce(0) { $0 + $1.drift.alarms }
-        unwatched = learners.outputs.lazy.compactMap(\.unwatched).first
     }
 
     public var parameterCount: Int { layers.reduce(0) { $0 + ($1.inputs + 1) * $1.outputs } }

@@ -39,9 +39,9 @@ public struct FrozenLearner: Sendable {
     public let votes: [(name: String, weight: Float)]
     let configuration: Configuration
 
-    init?(_ learner: Learner, schema: Schema?, answers: Bool) {
-        guard let head = learner.head else { return nil }
-        step = learner.step
+    init?(_ learner: Learner, output: LearnerOutput, schema: Schema?, answers: Bool) {
+        guard let head = output.head else { return nil }
+        step = output.step
         task = head.task
         table = head.classes
         classes = head.classes.names
@@ -59,7 +59,7 @@ public struct FrozenLearner: Sendable {
         scaler = learner.scaler
         record = answers ? head.committee.record : nil
         votes = head.committee.votes
-        configuration = learner.configuration
+        configuration = output.configuration
     }
 
     /// Features a sample.
@@ -101,11 +101,11 @@ public struct FrozenLearner: Sendable {
     func thawed() throws(QuestionError) -> Learner {
         do {
             let learner = try Learner(configuration)
-            learner.restore(
-                head: Head(
-                    task: task, classes: table,
-                    committee: try Committee(record!, task: task, classes: classes.count, configuration),
-                    targets: targets), encoder: encoder, scaler: scaler, metrics: Metrics(continuing: step))
+            let head = Head(
+                task: task, classes: table,
+                committee: try Committee(record!, task: task, classes: classes.count, configuration), targets: targets)
+            learner.outputs[0].restore(head, columns: columns, metrics: Metrics(continuing: step))
+            learner.restore(encoder: encoder, scaler: scaler, outputs: learner.outputs)
             return learner
         } catch {
             throw QuestionError(expected: "a learner that can be asked", got: "one that cannot be copied: \(error)")
@@ -181,17 +181,18 @@ public struct FrozenLearner: Sendable {
 }
 
 extension Learner {
-    /// A copy to ask questions of, wherever that suits; nil before the first sample.
+    /// A copy of one output to ask questions of, wherever that suits; nil before its first label.
     ///
     /// - Parameters:
+    ///   - output: by its place.
     ///   - schema: for the names of the inputs.
     ///   - answers: whether it is to predict and explain; else it has weights and norms of the network shown alone, which
     ///     costs a fraction.
-    public func frozen(schema: Schema? = nil, answers: Bool = true) -> FrozenLearner? {
-        FrozenLearner(self, schema: schema, answers: answers)
+    public func frozen(output: Int = 0, schema: Schema? = nil, answers: Bool = true) -> FrozenLearner? {
+        FrozenLearner(self, output: outputs[output], schema: schema, answers: answers)
     }
 
-    /// Numbers that a copy for answers takes.
+    /// Numbers that a copy of the first output for answers takes.
     package var size: Int { head?.committee.size ?? 0 }
 }
 

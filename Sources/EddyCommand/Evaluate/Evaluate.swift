@@ -88,7 +88,7 @@ struct Evaluate: AsyncParsableCommand {
             if index == 0 { late = await pass.session.withCore { LateReport($0.lateLabels) } }
         }
         let reports = all[0].runs.indices.compactMap { output -> EvaluationReport? in
-            guard all.contains(where: { $0.runs[output].learner.step > 0 }) else { return nil }
+            guard all.contains(where: { $0.runs[output].output.step > 0 }) else { return nil }
             return EvaluationReport(
                 files: files, complaints, late: late, contenders, passes.map { $0.map { $0.runs[output] } },
                 output: all[0].runs.count == 1 ? nil : all[0].runs[output].name)
@@ -179,8 +179,8 @@ extension Contender {
     }
 }
 
-/// What a pass left of one output's learner.
-struct EvaluatedLearner: Sendable {
+/// What a pass left of one output.
+struct EvaluatedOutput: Sendable {
     let configuration: Configuration
     let step: UInt64
     let task: LearningTask?
@@ -191,22 +191,22 @@ struct EvaluatedLearner: Sendable {
     let weights: String
     let unwatched: String?
 
-    init(_ learner: Learner) {
-        configuration = learner.configuration
-        (step, task, classes) = (learner.step, learner.task, learner.classes)
-        (metrics, unwatched) = (learner.metrics, learner.unwatched)
+    init(_ output: LearnerOutput) {
+        configuration = output.configuration
+        (step, task, classes) = (output.step, output.task, output.classes)
+        (metrics, unwatched) = (output.metrics, output.unwatched)
         network =
-            learner.network.map { network in
+            output.network.map { network in
                 ([network.inputs] + network.layers.map(\.outputs)).map { String($0) }.joined(separator: "-")
             } ?? ""
-        weights = learner.network.map { String($0.parameterHash, radix: 16) } ?? ""
+        weights = output.network.map { String($0.parameterHash, radix: 16) } ?? ""
     }
 }
 
 /// What one pass shows of one output.
 struct EvaluationRun {
     let name: String
-    let learner: EvaluatedLearner
+    let output: EvaluatedOutput
     let course: Prequential
     /// Seconds of learning, of all outputs, without reading and decoding.
     let seconds: Double
@@ -250,13 +250,13 @@ final class EvaluationPass {
     func finish() async {
         for output in courses.indices { courses[output].finish() }
         let seconds = await session.learningTime / .seconds(1)
-        let learners = await session.withCore { core in
-            zip(core.learners.names, core.learners.outputs).map { (name: $0, learner: EvaluatedLearner($1)) }
+        let outputs = await session.withCore { core in
+            core.learner.outputs.map { (name: $0.name, output: EvaluatedOutput($0)) }
         }
-        runs = learners.indices.map { output in
+        runs = outputs.indices.map { output in
             let isKnown = output < courses.count
             return EvaluationRun(
-                name: learners[output].name, learner: learners[output].learner,
+                name: outputs[output].name, output: outputs[output].output,
                 course: isKnown ? courses[output] : Prequential(window: window), seconds: seconds, rejected: rejected,
                 drifts: isKnown ? drifts[output] : DriftSeries([]))
         }

@@ -113,10 +113,10 @@ struct EvaluationReport: Encodable {
         notes = complaints.lines
         self.output = output
         self.files = files
-        samples = runs.joined().map(\.learner.step).max()!
+        samples = runs.joined().map(\.output.step).max()!
         seeds = runs[0].count
         configurations = zip(contenders, runs).map { Entry($0, $1) }
-        reference = Reference(runs.joined().first { $0.learner.step > 0 } ?? runs[0][0])
+        reference = Reference(runs.joined().first { $0.output.step > 0 } ?? runs[0][0])
     }
 
     /// One object, of several outputs an array of them.
@@ -130,8 +130,8 @@ struct EvaluationReport: Encodable {
 
 extension EvaluationReport.Reference {
     fileprivate init(_ run: EvaluationRun) {
-        let (metrics, baselines, count) = (run.learner.metrics, run.course.baselines, Double(run.course.count))
-        if run.learner.task == .classification {
+        let (metrics, baselines, count) = (run.output.metrics, run.course.baselines, Double(run.course.count))
+        if run.output.task == .classification {
             mostFrequentClass = baselines.commonScore / count
             lastClass = baselines.lastScore / count
             labelEntropy = metrics.labelEntropy
@@ -147,16 +147,16 @@ extension EvaluationReport.Reference {
 
 extension EvaluationReport.Pass {
     fileprivate init(_ run: EvaluationRun) {
-        let learner = run.learner
-        seed = learner.configuration.seed
-        learned = learner.step
+        let output = run.output
+        seed = output.configuration.seed
+        learned = output.step
         rejected = run.rejected
-        samplesPerSecond = run.seconds > 0 ? Double(learner.step) / run.seconds : 0
-        weights = learner.weights
-        classification = learner.metrics.classification
-        regression = learner.metrics.regression
+        samplesPerSecond = run.seconds > 0 ? Double(output.step) / run.seconds : 0
+        weights = output.weights
+        classification = output.metrics.classification
+        regression = output.metrics.regression
         drifts = run.drifts
-        unwatched = learner.unwatched
+        unwatched = output.unwatched
     }
 
     /// The figures of a table, by the names of its columns.
@@ -187,19 +187,19 @@ extension EvaluationReport.Pass {
 extension EvaluationReport.Entry {
     fileprivate init(_ contender: Contender, _ runs: [EvaluationRun]) {
         let middle = runs.sorted { $0.score < $1.score }[(runs.count - 1) / 2]
-        let learner = middle.learner
+        let output = middle.output
         name = contender.name
         options = contender.words
-        task = learner.task
-        network = learner.network
-        classes = learner.classes
-        recentWindow = learner.configuration.recentWindow
+        task = output.task
+        network = output.network
+        classes = output.classes
+        recentWindow = output.configuration.recentWindow
         passes = runs.map { EvaluationReport.Pass($0) }
         let named = passes.map(\.named)
         figures = Set(named.flatMap(\.keys)).reduce(into: [:]) { figures, key in
             figures[key] = EvaluationReport.Figure(named.compactMap { $0[key] })
         }
-        shownSeed = learner.configuration.seed
+        shownSeed = output.configuration.seed
         doublings = middle.course.rows
         curve = middle.course.curve
         curveWindow = middle.course.window
@@ -210,7 +210,7 @@ extension EvaluationReport.Entry {
 extension EvaluationRun {
     /// Accuracy or mean absolute error, to put passes in order.
     fileprivate var score: Double {
-        learner.task == .classification ? learner.metrics.accuracy : learner.metrics.meanAbsoluteError
+        output.task == .classification ? output.metrics.accuracy : output.metrics.meanAbsoluteError
     }
 }
 

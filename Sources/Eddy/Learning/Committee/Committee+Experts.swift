@@ -1,7 +1,7 @@
 // What a committee does with a sample before and after its networks have their turn.
 //
-// Before: the sample is scaled, the experts that are no networks answer and learn it, and it is laid out for the networks
-// with the past samples that follow it. After: the votes on it are counted, and how well each expert did is remembered.
+// Before: the experts that are no networks answer and learn the sample, and it is laid out for the networks with the past
+// samples that follow it. After: the votes on it are counted, and how well each expert did is remembered.
 
 import Backprop
 
@@ -13,21 +13,17 @@ extension Committee {
 extension Committee.Others {
     // MARK: Before the networks
 
-    /// Scales a sample, asks the experts that are no networks and lets them learn, and lays out what the networks learn.
+    /// Asks the experts that are no networks about a sample and lets them learn, and lays out what the networks learn.
     mutating func prepare(
-        _ i: Int, _ chunk: CommitteeChunk, _ run: CommitteeRun, first: Int, seed: UInt64, _ scaler: inout FeatureScaler
+        _ i: Int, _ sample: ScaledSample, _ chunk: CommitteeChunk, _ run: CommitteeRun, first: Int, seed: UInt64,
+        _ scaler: FeatureScaler
     ) {
-        let row = chunk.rows[i]
+        let (row, z, scale) = (sample.row, sample.scaled, sample.scale)
         let target = chunk.targets[i]
         let weight = min(chunk.weights?[i] ?? 1, Committee.weightLimit)
         let isLabelled = !target.isNaN
-        if isLabelled { scaler.update(row) }
-        if isLabelled || i == 0 { scaler.factors(into: run.factors) }
-        let scale = scaler.scale(factors: UnsafePointer(run.factors))
 
-        run.orders[0].places[i] = run.orders[0].count
-        let z = run.append(0, like: row, target, weight)
-        scaler.scale(row, factors: run.factors, into: z)
+        run.orders[0].places[i] = run.add(0, target, weight)
         leastSquares?.take(z, scale)
         for level in levels.indices { levels[level].take(z, scale) }
         let outlook = values.outlook(base: task == .regression ? leastSquares?.output(0) : nil)
@@ -49,7 +45,7 @@ extension Committee.Others {
                 guard let place = memory.draw(&random, newest: replayLimit) else { break }
                 let past = memory.row(place)
                 let again = run.append(order, like: past, 0, memory.weights[place])
-                scaler.scale(past, factors: run.factors, into: again)
+                scaler.scale(past, factors: scale.factors, into: again)
                 var base = outlook.base
                 if let leastSquares, task == .regression { base = leastSquares.value(again, scale) }
                 run.orders[order].targets[run.orders[order].count - 1] = inUnits(memory.targets[place], base: base)
@@ -83,7 +79,7 @@ extension Committee.Others {
         }
         let (classes, outputs) = (chunk.classes, run.outputs)
         if neighbours != nil {
-            neighbours!.find(row.values, factors: run.factors)
+            neighbours!.find(row.values, factors: scale.factors)
             for nearest in [neighbours!.ofLong, neighbours!.ofShort] {
                 if task == .classification {
                     let weights = chunk.balances == nil ? nil : recent.balances

@@ -32,14 +32,22 @@ extension Committee {
             )
         }
         var scaler = scaler
+        let samples = RunSamples(stride: 0, columns: columns, count: 0)
         var done = 0
         while done < recent.count {
-            done += committee.run(
-                CommitteeChunk(
-                    count: recent.count - done, rows: .lists(rows, from: done), targets: targets + done,
-                    weights: weights + done, balances: isBalanced ? UnsafePointer(balances + done) : nil,
-                    classes: classes, predictions: losses + recent.count, losses: losses),
-                scaler: &scaler)
+            let chunk = CommitteeChunk(
+                count: min(recent.count - done, committee.prepareRun()!), rows: .lists(rows, from: done),
+                targets: targets + done, weights: weights + done,
+                balances: isBalanced ? UnsafePointer(balances + done) : nil, classes: classes,
+                predictions: losses + recent.count, losses: losses)
+            samples.begin()
+            committee.beginRun(samples)
+            for i in 0..<chunk.count {
+                let sample = samples.append(chunk.rows[i], isLabelled: !chunk.targets[i].isNaN, &scaler)
+                committee.prepare(i, sample, chunk, scaler)
+            }
+            committee.finishRun(chunk)
+            done += chunk.count
         }
         withExtendedLifetime(numbers) {}
         committee.others!.reservoir = others.reservoir.sparse(columns: columns)

@@ -262,17 +262,21 @@ extension Committee {
     }
 
     /// The most numbers that networks and counts keep for lists of terms: 256 MB.
-    private static let numberLimit = 1 << 26
+    static let numberLimit = 1 << 26
 
-    /// Whether so many inputs of lists, or so many outputs, are more than there is memory for.
-    func isBeyondMemory(inputs: Int, outputs: Int = 0) -> Bool {
-        let perInput = racers.reduce(max(others?.terms?.stride ?? 0, others?.terms == nil ? 0 : outputs)) {
+    /// Inputs of every network.
+    var inputs: Int { racers[0].network.inputs }
+
+    /// Numbers that networks and counts keep for one more input of a list.
+    ///
+    /// - Parameter outputs: that there are to be, where these are more than now.
+    func numbersPerInput(outputs: Int = 0) -> Int {
+        racers.reduce(max(others?.terms?.stride ?? 0, others?.terms == nil ? 0 : outputs)) {
             sum, racer in
             let layers = racer.network.layers
             let units = layers.count == 1 ? max(layers[0].outputs, outputs) : layers[0].outputs
             return sum + units * (1 + racer.network.stateBlocks)
         }
-        return inputs * perInput > Committee.numberLimit
     }
 
     /// Numbers that a copy takes, but for the memories' few.

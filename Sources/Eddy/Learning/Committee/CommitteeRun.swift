@@ -1,7 +1,7 @@
 // A run of samples through a committee.
 //
-// A run is prepared once, sample by sample: scaled by what was known when it came, answered by the experts that need no
-// network, and followed by the samples that are learned again after it. Every network then takes the whole run in one
+// A run is prepared once, sample by sample: the sample comes scaled by what was known then (RunSamples), is answered by the
+// experts that need no network, and followed by the samples that are learned again after it. Every network then takes the whole run in one
 // call, and the votes are counted afterwards, sample by sample, with the weights of that moment. So nothing depends on how
 // a stream was cut into chunks, and a sample costs no more calls alone than among many.
 
@@ -48,8 +48,8 @@ final class CommitteeRun {
     struct Rows {
         let rehearsal: Rehearsal
         var count = 0
-        let inputs: UnsafeMutablePointer<Float>  // (rows, stride), of whole rows
-        let lists: SparseBuffer?
+        var inputs: UnsafeMutablePointer<Float>  // (rows, stride), of whole rows
+        var lists: SparseBuffer?
         let targets: UnsafeMutablePointer<Float>  // (rows), as the networks see them
         let weights: UnsafeMutablePointer<Float>  // (rows)
         let predictions: UnsafeMutablePointer<Float>  // (rows, outputs)
@@ -64,12 +64,10 @@ final class CommitteeRun {
     private let experts: Int
     /// Samples that fit.
     let samples: Int
-    /// The first has each sample once; the others replay.
+    /// The first has each sample once, where all outputs have them; the others replay.
     var orders: [Rows]
     /// What each expert says of each sample. Shape: (experts, samples, outputs).
     let opinions: UnsafeMutablePointer<Float>
-    /// One over each column's deviation, at the present sample. Shape: (columns).
-    let factors: UnsafeMutablePointer<Float>
     /// What was known of values when each sample came. Shape: (samples).
     let outlooks: UnsafeMutablePointer<Outlook>
     private let block: AlignedBuffer
@@ -91,7 +89,7 @@ final class CommitteeRun {
             min(
                 256, CommitteeRun.rowLimit / rowsPerSample, CommitteeRun.floatLimit / (rowsPerSample * floatsPerRow)))
         let floats = rehearsals.reduce(0) { $0 + samples * (1 + $1.replays) * floatsPerRow + 5 * 16 }
-        let block = AlignedBuffer(count: floats + experts * samples * outputs + others.columns + 48)
+        let block = AlignedBuffer(count: floats + experts * samples * outputs + 48)
         var next = block.floats
         func take(_ count: Int) -> UnsafeMutablePointer<Float> {
             defer { next += (count + 15) & ~15 }
@@ -100,12 +98,12 @@ final class CommitteeRun {
         orders = rehearsals.map { rehearsal in
             let rows = samples * (1 + rehearsal.replays)
             return Rows(
-                rehearsal: rehearsal, inputs: take(rows * stride), lists: isSparse ? SparseBuffer() : nil,
+                rehearsal: rehearsal, inputs: take(rehearsal == .none ? 0 : rows * stride),
+                lists: isSparse && rehearsal != .none ? SparseBuffer() : nil,
                 targets: take(rows), weights: take(rows),
                 predictions: take(rows * outputs), losses: take(rows), places: .allocate(capacity: samples))
         }
         opinions = take(experts * samples * outputs)
-        factors = take(others.columns)
         outlooks = .allocate(capacity: samples)
         (self.stride, self.outputs, self.experts) = (stride, outputs, experts)
         (self.samples, self.block) = (samples, block)
@@ -133,34 +131,53 @@ final class CommitteeRun {
     func append(
         _ order: Int, like row: SampleRow, _ target: Float, _ weight: Float
     ) -> UnsafeMutablePointer<Float> {
+        let place = add(order, target, weight)
+        return orders[order].lists?.append(like: row) ?? orders[order].inputs + place * stride
+    }
+
+    /// The same of a row that is there already; returns its place.
+    @inline(__always) @discardableResult
+    func add(_ order: Int, _ target: Float, _ weight: Float) -> Int {
         let place = orders[order].count
         orders[order].targets[place] = target
         orders[order].weights[place] = weight
         orders[order].count += 1
-        return orders[order].lists?.append(like: row) ?? orders[order].inputs + place * stride
+        return place
     }
 
-    func removeAll() {
+    /// Begins anew, on these samples.
+    func begin(_ samples: RunSamples) {
         for order in orders.indices {
             orders[order].count = 0
-            orders[order].lists?.removeAll()
+            if order > 0 { orders[order].lists?.removeAll() }
         }
+        orders[0].inputs = samples.inputs
+        orders[0].lists = stride == 0 ? samples.scaledLists : nil
     }
 }
 
 extension Committee {
-    /// Makes memory for a run; returns the samples that fit.
-    mutating func prepareRun() -> Int {
+    /// Makes memory for a run; returns the samples that fit, nil where one network takes as many as there are.
+    mutating func prepareRun() -> Int? {
+        guard others != nil else { return nil }
         if buffers == nil || !buffers!.serves(self) { buffers = CommitteeRun(self) }
         return buffers!.samples
     }
 
-    /// Predicts, scores and learns samples in order, as many as fit a run; returns how many.
-    mutating func run(_ chunk: CommitteeChunk, scaler: inout FeatureScaler) -> Int {
-        let count = min(chunk.count, prepareRun())
-        let run = buffers!
-        run.removeAll()
-        for i in 0..<count { others!.prepare(i, chunk, run, first: racers.count, seed: seed, &scaler) }
+    /// Begins a run of samples, which are then prepared one by one.
+    func beginRun(_ samples: RunSamples) { buffers!.begin(samples) }
+
+    /// Asks the experts that are no networks, lets them learn, and lays out what the networks learn.
+    ///
+    /// - Parameter scaler: of the moment of the sample.
+    @inline(__always)
+    mutating func prepare(_ i: Int, _ sample: ScaledSample, _ chunk: CommitteeChunk, _ scaler: FeatureScaler) {
+        others!.prepare(i, sample, chunk, buffers!, first: racers.count, seed: seed, scaler)
+    }
+
+    /// Lets the networks learn the samples prepared, and counts the votes.
+    mutating func finishRun(_ chunk: CommitteeChunk) {
+        let (count, run) = (chunk.count, buffers!)
         for (expert, racer) in racers.enumerated() {
             let rows = run.orders.first { $0.rehearsal == racer.rehearsal }!
             Committee.learn(rows, racer.network)
@@ -175,7 +192,6 @@ extension Committee {
             }
         }
         for i in 0..<count { others!.decide(i, chunk, run, racers: racers.count) }
-        return count
     }
 
     /// Learns all rows, in order. A network that rejects a row was thrown by what came before: it says nothing, and begins

@@ -1,75 +1,70 @@
-// The steps of several outputs as those of one stream.
+// The steps of a chunk while it is learned: each output's own, and those of the stream.
 //
 // Where one figure is asked for, a sample's loss is the mean over the outputs that had a label. Losses of classes are in
 // nats and those of values in squared units, so that a mean of both orders runs of one stream and says little else; each
 // output's own steps stand beside it.
 
-/// Steps of several outputs, gathered block by block.
-struct JointRun {
-    private var whole: StepChunk
-    private var own: [StepChunk]
-    /// The first sample of the present tasks.
-    var taskBegin = 0
+/// Steps by output; of one output these are the stream's.
+struct ChunkSteps {
+    /// Shape: (outputs).
+    var own: [StepChunk]
+    /// The stream's, where there are several outputs.
+    private var whole: StepChunk?
 
-    init(stepsBefore: UInt64, stepsBeforeOf own: [UInt64], count: Int) {
-        whole = StepChunk(stepsBefore: stepsBefore, count: count)
-        self.own = own.map { StepChunk(stepsBefore: $0, count: count) }
+    /// - Parameters:
+    ///   - stepsBefore: of the stream.
+    ///   - count: samples in the chunk.
+    init(_ outputs: [LearnerOutput], stepsBefore: UInt64, count: Int) {
+        own = outputs.map { StepChunk(stepsBefore: $0.step, count: count) }
+        if outputs.count > 1 { whole = StepChunk(stepsBefore: stepsBefore, count: count) }
     }
-
-    /// The mean losses. Shape: (count).
-    var losses: [Float] { whole.losses }
 
     mutating func reject(_ index: Int, _ error: SampleError) {
-        whole.reject(index, error)
         for output in own.indices { own[output].reject(index, error) }
+        whole?.reject(index, error)
     }
 
-    /// Notes that an output's task has changed with a sample.
+    /// Notes that the task of an output has changed with a sample.
     mutating func begin(task index: Int, ofOutput output: Int) {
         own[output].taskBegin = index
-        taskBegin = index
+        whole?.taskBegin = index
     }
 
-    /// Takes in the steps of a block in which nothing was rejected; nil of an output that knew nothing.
-    mutating func append(_ steps: [StepChunk?], _ range: Range<Int>) {
-        for (output, part) in steps.enumerated() {
-            guard let part else { continue }
-            own[output].predictions.replaceSubrange(range, with: part.predictions)
-            own[output].probabilities.replaceSubrange(range, with: part.probabilities)
-            own[output].losses.replaceSubrange(range, with: part.losses)
-            own[output].targets.replaceSubrange(range, with: part.targets)
-            own[output].drifts += part.drifts
-            own[output].learned += part.learned
-            if !part.classes.isEmpty { own[output].classes = part.classes }
-        }
+    /// Works out the mean losses of samples that all outputs have done; returns them, NaN where there was no label. Of one
+    /// output there is nothing to do.
+    mutating func join(_ range: Range<Int>) -> ArraySlice<Float> {
+        guard whole != nil else { return [] }
         for i in range {
             var (sum, count) = (0.0, 0)
-            for part in own where !part.losses[i].isNaN {
-                sum += Double(part.losses[i])
+            for steps in own where !steps.losses[i].isNaN {
+                sum += Double(steps.losses[i])
                 count += 1
             }
             guard count > 0 else { continue }
-            whole.losses[i] = Float.clamped(sum / Double(count))
-            whole.learned += 1
+            whole!.losses[i] = Float.clamped(sum / Double(count))
+            whole!.learned += 1
         }
+        return whole!.losses[range]
     }
 
-    func finished(names: [String]) -> StepChunk {
-        var steps = whole
+    /// The steps of the whole chunk.
+    func finished(_ outputs: [LearnerOutput]) -> StepChunk {
+        var own = own
+        for (k, output) in outputs.enumerated() where !output.classes.isEmpty { own[k].classes = output.classes }
+        guard var steps = whole else { return own[0] }
         let first = own[0]
         (steps.predictions, steps.probabilities) = (first.predictions, first.probabilities)
         (steps.targets, steps.classes) = (first.targets, first.classes)
-        steps.taskBegin = taskBegin
-        steps.drifts = zip(names, own).enumerated().flatMap { output, part in
+        steps.drifts = zip(outputs, own).enumerated().flatMap { k, part in
             // Columns are the same for all: the first tells of theirs.
-            part.1.drifts.filter { output == 0 || $0.watched != .feature }.map { alarm in
+            part.1.drifts.filter { k == 0 || $0.watched != .feature }.map { alarm in
                 var alarm = alarm
-                alarm.step = whole.step(ofLearned: alarm.step - part.1.stepsBefore, in: part.1)
-                if alarm.watched != .feature { alarm.output = part.0 }
+                alarm.step = steps.step(ofLearned: alarm.step - part.1.stepsBefore, in: part.1)
+                if alarm.watched != .feature { alarm.output = part.0.name }
                 return alarm
             }
         }.sorted { $0.step < $1.step }
-        steps.outputs = zip(names, own).map { ($0, $1) }
+        steps.outputs = zip(outputs, own).map { ($0.name, $1) }
         return steps
     }
 }
