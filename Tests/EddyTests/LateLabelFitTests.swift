@@ -135,7 +135,9 @@ import Testing
             var steps = learner.learn(stream[0..<cut])
             steps.append(contentsOf: learner.learn(stream[cut..<8]))
             #expect(steps.taskBegin == 5 && steps.classes == whole.classes && steps.learned == 8, "cut at \(cut)")
-            #expect(steps.losses == whole.losses && steps.predictions == whole.predictions)
+            #expect(steps.losses == whole.losses)
+            #expect(steps.predictions.map(\.bitPattern) == whole.predictions.map(\.bitPattern))
+            #expect((0..<8).allSatisfy { steps.task(at: $0) == whole.task(at: $0) })
         }
     }
 

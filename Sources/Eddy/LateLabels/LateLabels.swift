@@ -272,7 +272,7 @@ public struct LateLabels<Features: Sendable>: Sendable {
     /// - Parameter steps: what came of learning it, at `index`; nothing is counted where it was rejected.
     public mutating func compare(_ joined: Joined, _ steps: StepChunk, at index: Int = 0) {
         // Of classes that turned into values among these steps, the sample's own kind.
-        let classes = steps.probabilities[index].isNaN ? [] : steps.classes
+        let classes = steps.task(at: index) == .classification ? steps.classes : []
         guard let error = joined.prediction?.error(target: steps.targets[index], classes: classes) else { return }
         counts.compared += 1
         counts.firstErrors += error

@@ -53,9 +53,10 @@ extension StepChunk {
     /// Appends the steps that a learner took next.
     mutating func append(contentsOf other: StepChunk) {
         let before = count
-        if other.taskBegin > 0 || isOfClasses == true && other.isOfClasses == false {
+        if other.taskBegin > 0 || task == .classification && other.task == .regression {
             taskBegin = before + other.taskBegin
         }
+        task = other.task ?? task
         predictions += other.predictions
         probabilities += other.probabilities
         losses += other.losses
@@ -76,10 +77,5 @@ extension StepChunk {
             }
         }
         for (output, part) in other.outputs.enumerated() { outputs[output].steps.append(contentsOf: part.steps) }
-    }
-
-    /// Whether the newest prediction is a class; nil where nothing was predicted.
-    private var isOfClasses: Bool? {
-        predictions.lastIndex { !$0.isNaN }.map { !probabilities[$0].isNaN }
     }
 }

@@ -50,11 +50,14 @@ struct ChunkSteps {
     /// The steps of the whole chunk.
     func finished(_ outputs: [LearnerOutput]) -> StepChunk {
         var own = own
-        for (k, output) in outputs.enumerated() where !output.classes.isEmpty { own[k].classes = output.classes }
+        for (k, output) in outputs.enumerated() {
+            own[k].task = output.task
+            if !output.classes.isEmpty { own[k].classes = output.classes }
+        }
         guard var steps = whole else { return own[0] }
         let first = own[0]
         (steps.predictions, steps.probabilities) = (first.predictions, first.probabilities)
-        (steps.targets, steps.classes) = (first.targets, first.classes)
+        (steps.targets, steps.classes, steps.task) = (first.targets, first.classes, first.task)
         steps.drifts = zip(outputs, own).enumerated().flatMap { k, part in
             // Columns are the same for all: the first tells of theirs.
             part.1.drifts.filter { k == 0 || $0.watched != .feature }.map { alarm in

@@ -3,7 +3,7 @@
 // A stream does not say beforehand what its labels are. The first decides: text, or a whole number
 // from −1 to 31, means classes; any other number means regression. A class that was never seen
 // gets an output; a number that cannot be a class turns a numeric classification into
-// regression. Both happen before the sample is scored.
+// regression. Both happen once the sample has been predicted (UnseenAnswer.swift), and before its loss is taken.
 
 import Backprop
 

@@ -44,7 +44,7 @@ extension Learner {
         }
         guard done > 0 else {
             throw SampleError(
-                line: first + 1, expected: "a sample whose prediction, loss and gradient are finite",
+                .notFinite, line: first + 1, expected: "a sample whose prediction, loss and gradient are finite",
                 got: "one beyond; scale the features or lower the learning rate")
         }
         for (k, output) in outputs.enumerated() where output.head != nil {
@@ -269,11 +269,13 @@ extension LearnerOutput {
                 let outputs = head.network.outputs
                 let known = head.classes.names.count
                 for i in 0..<done {
-                    let (index, probability) = LearnerOutput.likeliest(
-                        buffers.predictions + i * outputs, outputs: outputs, known: known)
+                    let row = buffers.predictions + i * outputs
+                    LearnerOutput.leaveOutReserve(row, outputs: outputs, known: known)
+                    let (index, probability) = LearnerOutput.likeliest(row, outputs: outputs, known: known)
                     predictions[i] = Float(index)
                     probabilities[i] = probability
                 }
+                unseen?.write(predictions, probabilities, buffers.predictions, outputs: outputs)
                 targets.update(from: buffers.targets, count: done)
                 metrics.scoreClasses(
                     done, targets: targets, predictions: predictions, losses: losses,
@@ -287,12 +289,14 @@ extension LearnerOutput {
                         losses[i] = Float.clamped(Double(losses[i]) * scale * scale)
                     }
                 }
+                unseen?.write(predictions)
                 targets.update(from: scalesTargets ? buffers.values : buffers.targets, count: done)
                 metrics.scoreValues(done, targets: targets, predictions: predictions, losses: losses)
             }
             stepLosses.update(from: losses, count: done)
         }
         steps.learned += Int(metrics.learned - before)
+        unseen = nil
     }
 
     /// The likeliest of the classes that are known, and its probability.

@@ -160,13 +160,13 @@ public final class Learner {
             let label = chunk.labels[k][index]
             if output.head == nil {
                 if case .none = label { continue }
-                if before == nil { before = outputs.map { $0.mark() } }
+                beginChange(&before, chunk, index)
                 do throws(ArchitectureError) { try beginHead(of: output, chunk.samples, index, label) } catch {
                     throw cannotBeLearned(error, index, output)
                 }
             }
             isKnown = true
-            try fit(output, label, index, &before, &steps.own[k])
+            try fit(output, label, chunk, index, &before, &steps.own[k])
         }
         guard isKnown else {
             throw SampleError(
@@ -177,8 +177,8 @@ public final class Learner {
 
     /// Changes a head until a label is a target of it.
     private func fit(
-        _ output: LearnerOutput, _ label: Label, _ index: Int, _ before: inout [LearnerOutput.Mark]?,
-        _ steps: inout StepChunk
+        _ output: LearnerOutput, _ label: Label, _ chunk: LabelledChunk, _ index: Int,
+        _ before: inout [LearnerOutput.Mark]?, _ steps: inout StepChunk
     ) throws(SampleError) {
         while true {
             let meaning = output.head!.meaning(of: label, configuration: output.configuration)
@@ -187,7 +187,7 @@ public final class Learner {
             case .rejected(let code, let expected, let got):
                 throw SampleError(code, line: index + 1, field: labelField(of: output), expected: expected, got: got)
             case .newClass, .regression:
-                if before == nil { before = outputs.map { $0.mark() } }
+                beginChange(&before, chunk, index)
                 if !output.classes.isEmpty { steps.classes = output.classes }  // should it become regression
                 do throws(ArchitectureError) {
                     if case .newClass(let name) = meaning { try checkRoom(forClass: name, output) }
@@ -195,6 +195,13 @@ public final class Learner {
                 } catch { throw cannotBeLearned(error, index, output) }
             }
         }
+    }
+
+    /// Keeps what the outputs are, and what they say of a sample without its labels, before the first change for it.
+    private func beginChange(_ before: inout [LearnerOutput.Mark]?, _ chunk: LabelledChunk, _ index: Int) {
+        guard before == nil else { return }
+        answer(withoutLabels: chunk, index)
+        before = outputs.map { $0.mark() }
     }
 
     private func labelField(of output: LearnerOutput) -> String { isAlone ? "label" : output.name }

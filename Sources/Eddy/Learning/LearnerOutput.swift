@@ -26,6 +26,8 @@ public final class LearnerOutput {
     /// Columns of a sample; nil before the first label.
     var columns: Int?
     var buffers: OutputBuffers?
+    /// What was said of the sample in hand before its label changed the head; nil where that is the next run's to say.
+    var unseen: UnseenAnswer?
 
     init(_ configuration: Configuration, name: String) {
         self.name = name
@@ -84,7 +86,10 @@ public final class LearnerOutput {
         (self.head, self.columns, self.metrics) = (head, columns, metrics)
     }
 
-    func restore(_ mark: Mark) { (head, metrics, columns) = (mark.head, mark.metrics, mark.columns) }
+    func restore(_ mark: Mark) {
+        (head, metrics, columns) = (mark.head, mark.metrics, mark.columns)
+        unseen = nil
+    }
 
     /// Grows or turns the head for a label that it has no output for; returns what is to be told.
     func change(to meaning: LabelMeaning) throws(ArchitectureError) -> [String] {

@@ -23,6 +23,17 @@ struct RunningMoments: Sendable, Hashable, Codable {
         count = total
     }
 
+    /// The moments of both (Chan, Golub and LeVeque 1979).
+    func joined(with other: RunningMoments) -> RunningMoments {
+        guard count > 0, other.count > 0 else { return count > 0 ? self : other }
+        var joined = self
+        let delta = other.mean - mean
+        joined.count = count + other.count
+        joined.mean += delta * (other.count / joined.count)
+        joined.squares += other.squares + delta * delta * (count * other.count / joined.count)
+        return joined
+    }
+
     /// Lets the same mean and deviation count as those of fewer numbers.
     mutating func weigh(by share: Double) {
         count *= share

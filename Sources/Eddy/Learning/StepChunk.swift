@@ -2,16 +2,21 @@
 
 /// The steps of a chunk: a prediction and a loss for each sample, from before it was learned.
 ///
+/// A prediction is made before the label is looked at, so a class that has not been seen cannot be predicted. Of the very
+/// first sample nothing can be said: it has a target and a loss, and no prediction.
+///
 /// All arrays run along the chunk's samples.
 public struct StepChunk: Sendable {
     /// Learned samples before this chunk; the first one learned here is step `stepsBefore + 1`.
     public let stepsBefore: UInt64
-    /// The value, or the index of the class; NaN where the sample was rejected, or waits for its label and nothing can be
-    /// said of it yet.
+    /// The value, or the index of the class; NaN where nothing was predicted: the sample was rejected, or nothing was
+    /// known yet. The sample that turns classification into regression has no prediction either.
     public internal(set) var predictions: [Float] = []
-    /// The predicted class's probability; NaN for regression and where nothing was predicted.
+    /// The predicted class's probability among the classes known before the sample; NaN for regression and where nothing
+    /// was predicted.
     public internal(set) var probabilities: [Float] = []
-    /// Nats, or squared units of the target; NaN where the sample was not learned.
+    /// Nats, or squared units of the target; NaN where the sample was not learned. The loss of a class that was never seen
+    /// is that of an evaluation with this class added, after the prediction was made.
     public internal(set) var losses: [Float] = []
     /// What was right: the value, or the index of the class; NaN where the sample was not learned.
     public internal(set) var targets: [Float] = []
@@ -25,6 +30,8 @@ public struct StepChunk: Sendable {
     public internal(set) var learned = 0
     /// The first sample of the present task: above 0 where classification turned into regression in this chunk.
     public internal(set) var taskBegin = 0
+    /// What the samples from ``taskBegin`` on are predicted as; nil where nothing is known yet.
+    public internal(set) var task: LearningTask?
 
     /// For several outputs, each one's own steps, by name; else empty. Beside them the losses here are means over the
     /// outputs that had a label, and predictions, probabilities and targets are the first output's.
@@ -49,10 +56,17 @@ public struct StepChunk: Sendable {
         return losses.reduce(0) { $1.isNaN ? $0 : $0 + Double($1) } / Double(learned)
     }
 
-    /// How wrong each prediction was: 1 for a wrong class and 0 for a right one, or the absolute error in the target's
-    /// units; NaN where the sample was not learned.
+    /// What a sample is predicted as, and its target is of; for several outputs, that of the first. Nil where nothing was
+    /// known yet.
+    public func task(at index: Int) -> LearningTask? {
+        if let first = outputs.first { return first.steps.task(at: index) }
+        return index < taskBegin ? .classification : task
+    }
+
+    /// How wrong each prediction was: 0 for the right class and 1 for another or none, or the absolute error in the
+    /// target's units; NaN where the sample was not learned, or no value was predicted.
     ///
-    /// For several outputs, the mean over those that had a label.
+    /// For several outputs, the mean over those that have one.
     public var errors: [Float] {
         guard outputs.isEmpty else {
             let errors = outputs.map(\.steps.errors)
@@ -63,7 +77,7 @@ public struct StepChunk: Sendable {
         }
         return (0..<count).map { i in
             if targets[i].isNaN { return .nan }
-            if !probabilities[i].isNaN { return predictions[i] == targets[i] ? 0 : 1 }
+            if task(at: i) == .classification { return predictions[i] == targets[i] ? 0 : 1 }
             return Float(abs(Double(predictions[i]) - Double(targets[i])))
         }
     }
@@ -76,7 +90,7 @@ public struct StepChunk: Sendable {
     /// What was predicted for one sample; nil where nothing was.
     public func prediction(at index: Int) -> Prediction? {
         guard !predictions[index].isNaN else { return nil }
-        guard !probabilities[index].isNaN else { return .value(predictions[index]) }
+        guard task(at: index) == .classification else { return .value(predictions[index]) }
         return .class(classes[Int(predictions[index])], probability: probabilities[index])
     }
 }

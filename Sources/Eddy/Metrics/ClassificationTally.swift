@@ -2,6 +2,9 @@
 //
 // Three counts a class (its samples, how often it was predicted, how often both) are enough for accuracy, F1, kappa
 // and balanced accuracy; which class was taken for which is another question (``ConfusionMatrix``).
+//
+// A sample of which nothing was predicted is one of its class, a prediction of none, and no hit. It has no confidence, so
+// it is in no bin of reliability; all its probabilities are 0.
 
 /// Counts of everything learned, the same decayed, and the newest samples' probabilities.
 struct ClassificationTally: Sendable, Hashable, Codable {
@@ -38,7 +41,8 @@ struct ClassificationTally: Sendable, Hashable, Codable {
     /// Labels of each class. Shape: (classes).
     var support: [UInt64] { classes.map(\.support) }
 
-    /// Counts labelled samples. Shapes: (count); probabilities (count, outputs), of one output that of class 1.
+    /// Counts labelled samples. Shapes: (count); probabilities (count, outputs), of one output that of class 1. NaN
+    /// predictions are none.
     @inline(__always)
     mutating func score(
         _ count: Int, targets: UnsafePointer<Float>, predictions: UnsafePointer<Float>, losses: UnsafePointer<Float>,
@@ -54,9 +58,17 @@ struct ClassificationTally: Sendable, Hashable, Codable {
         classes.withUnsafeMutableBufferPointer { classes in
             bins.withUnsafeMutableBufferPointer { bins in
                 for i in 0..<count {
+                    let w = weight.next()
+                    guard !predictions[i].isNaN else {
+                        classes[Int(targets[i])].support += 1
+                        classes[Int(targets[i])].decayedSupport += w
+                        distances.add(ClassificationTally.distanceOfNone)
+                        decayedDistances += w * ClassificationTally.distanceOfNone
+                        decayedLoss += w * Double(losses[i])
+                        continue
+                    }
                     let (target, predicted) = (Int(targets[i]), Int(predictions[i]))
                     let row = probabilities + i * outputs
-                    let w = weight.next()
                     let (confidence, distance) = ClassificationTally.judge(row, outputs, target, predicted)
                     let bin = ClassificationTally.bin(confidence)
                     classes[target].support += 1
@@ -86,6 +98,9 @@ struct ClassificationTally: Sendable, Hashable, Codable {
         )
         decay = weight
     }
+
+    /// Half the squared distance of a label from probabilities that are all 0.
+    private static let distanceOfNone = 0.5
 
     /// The probability of the predicted class, and half the squared distance of probabilities and label.
     @inline(__always)
@@ -133,7 +148,11 @@ struct ClassificationTally: Sendable, Hashable, Codable {
     func isSound(_ newest: [Outcome]) -> Bool {
         bins.count == ClassificationTally.binCount && probabilities.isSound && probabilities.count <= newest.count
             && classes.count <= 1 << 16 && correct < 1 << 62
-            && newest.allSatisfy { [$0.target, $0.prediction].allSatisfy { $0 >= 0 && $0 < Float(classes.count) } }
+            && newest.allSatisfy { outcome in
+                [outcome.target, outcome.prediction.isNaN ? 0 : outcome.prediction].allSatisfy {
+                    $0 >= 0 && $0 < Float(classes.count)
+                }
+            }
     }
 
     // MARK: Figures
@@ -167,13 +186,17 @@ struct ClassificationTally: Sendable, Hashable, Codable {
         var recent = ClassificationTally(recentWindow: 1)
         recent.classes = Array(repeating: OfClass(), count: classes.count)
         for outcome in newest {
-            let (target, predicted) = (Int(outcome.target), Int(outcome.prediction))
-            recent.classes[target].support += 1
-            recent.classes[predicted].predicted += 1
-            if target == predicted { recent.classes[target].hits += 1 }
+            recent.classes[Int(outcome.target)].support += 1
+            guard !outcome.prediction.isNaN else { continue }
+            recent.classes[Int(outcome.prediction)].predicted += 1
+            if outcome.hit == 1 { recent.classes[Int(outcome.target)].hits += 1 }
         }
         let scored = newest.suffix(probabilities.count)
         for (index, outcome) in scored.enumerated() {
+            guard !outcome.prediction.isNaN else {
+                recent.distances.add(ClassificationTally.distanceOfNone)
+                continue
+            }
             let (confidence, distance) = probabilities.row(index).withUnsafeBufferPointer { row in
                 ClassificationTally.judge(
                     row.baseAddress!, row.count, min(Int(outcome.target), max(row.count, 2) - 1),

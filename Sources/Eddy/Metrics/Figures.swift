@@ -2,6 +2,15 @@
 //
 // All are those of scikit-learn, and are tested against its numbers. Samples count once each, whatever their importance
 // weight; a decayed figure is that of sample weights 2^(−age / half-life).
+//
+// A prediction is made before the label is looked at. So the first sample of a class is always an error: the class was not
+// among those that could be predicted, and its probability was 0. Probabilities are of the classes known before the sample
+// and add up to 1; what an output in reserve would say is left out. The loss is another matter: it is that of an evaluation
+// with the new class added, since a probability of 0 would make it infinite. Classes that are named beforehand, or
+// implied by a fixed number of outputs, are known from the first sample on.
+//
+// Of the very first sample nothing is known, and nothing is predicted. In a classification it counts as an error. In a
+// regression it has a loss, and is in no figure of errors.
 
 /// Which samples a figure is of.
 public enum MetricsSpan: String, Sendable, Hashable, Codable, CaseIterable {
@@ -46,8 +55,10 @@ public struct ClassificationFigures: Sendable, Hashable, Codable {
 
     /// Samples, in ``MetricsSpan/decayed`` as multiples of the newest one's weight.
     public var samples: Double
-    /// Nats: the log loss, where the network's loss is a cross-entropy.
+    /// Nats: the log loss, where the network's loss is a cross-entropy. A new class's first sample is evaluated with its
+    /// class added.
     public var meanLoss: Double
+    /// The share of right predictions. A sample without a prediction counts as wrong, here and in all figures below.
     public var accuracy: Double
     /// The mean recall of the classes that occurred.
     public var balancedAccuracy: Double
@@ -55,13 +66,15 @@ public struct ClassificationFigures: Sendable, Hashable, Codable {
     public var kappa: Double
     /// The mean F1 of the classes that occurred or were predicted.
     public var macroF1: Double
-    /// Half the mean squared distance of probabilities and label (Brier 1950): 0 to 1, and (p − y)² for two classes.
+    /// Half the mean squared distance of probabilities and label (Brier 1950): 0 to 1, and (p − y)² for two classes. A class
+    /// that was not known had probability 0; without a prediction all had, which is a distance of ½.
     public var brierScore: Double
     /// The mean distance of confidence and accuracy over the bins of ``reliability`` (Naeini, Cooper and Hauskrecht
-    /// 2015).
+    /// 2015). A sample without a prediction has no confidence, and is in no bin.
     public var calibrationError: Double
     /// The area under the receiver's operating curve, the mean of one class against the rest where there are more than
-    /// two. Of ``MetricsSpan/recent`` only, and nil where fewer than two classes occurred.
+    /// two. Of ``MetricsSpan/recent`` only, and nil where fewer than two classes occurred. A class that was not known when a
+    /// sample came has the score 0 there.
     public var rocAUC: Double?
     /// In the order of the outputs.
     public var classes: [OfClass]
@@ -85,7 +98,8 @@ public struct ReliabilityBin: Sendable, Hashable, Codable {
 public struct RegressionFigures: Sendable, Hashable, Codable {
     /// Samples, in ``MetricsSpan/decayed`` as multiples of the newest one's weight.
     public var samples: Double
-    /// Squared units of the target, or what the loss has.
+    /// Squared units of the target, or what the loss has; of all samples. Every other figure is of those that had a
+    /// prediction: all but the first of the task, before which nothing was known.
     public var meanLoss: Double
     public var meanAbsoluteError: Double
     public var rootMeanSquaredError: Double

@@ -1,7 +1,8 @@
 // How well it is going: prequential metrics, each sample scored before it was learned.
 //
 // Test-then-train (Dawid 1984; Gama, Sebastião and Rodrigues 2013) needs no held-out data and is
-// never flattered by having seen the answer. Sums that run for ever are in Double and compensated; recent figures are
+// never flattered by having seen the answer: a class's first sample is an error, and the very first sample has no
+// prediction (Figures.swift). Sums that run for ever are in Double and compensated; recent figures are
 // of a ring of the newest samples. A sample is a few additions; everything else is computed when somebody asks.
 // Importance weights steer what is learned, not how it is judged: each sample counts once.
 
@@ -38,7 +39,7 @@ public struct Metrics: Sendable, Hashable, Codable {
     ///
     /// - Parameters:
     ///   - targets: class indices, NaN for none.
-    ///   - predictions: class indices.
+    ///   - predictions: class indices, NaN where nothing was predicted.
     ///   - losses: in nats, NaN where there is no target.
     ///   - probabilities: of each class; where there is one output, of class 1. Shape: (count, outputs).
     mutating func scoreClasses(
@@ -56,7 +57,7 @@ public struct Metrics: Sendable, Hashable, Codable {
         }
     }
 
-    /// The same for values. Shapes: (count).
+    /// The same for values. Shapes: (count). What was not predicted has a loss, and is in no figure of errors.
     mutating func scoreValues(
         _ count: Int, targets: UnsafePointer<Float>, predictions: UnsafePointer<Float>, losses: UnsafePointer<Float>
     ) {
@@ -129,11 +130,15 @@ public struct Metrics: Sendable, Hashable, Codable {
     public var recentLoss: Double { newest.meanLoss }
     /// The share of right classes.
     public var accuracy: Double { count > 0 ? Double(classes?.correct ?? 0) / count : 0 }
-    /// The mean absolute error, in the target's units.
-    public var meanAbsoluteError: Double { count > 0 ? (values?.absoluteErrors.value ?? 0) / count : 0 }
-    /// The root of the mean squared error, in the target's units.
+    /// Values that were predicted: all but the first.
+    private var predictedValues: Double { values?.predicted ?? 0 }
+    /// The mean absolute error of the values that were predicted, in the target's units.
+    public var meanAbsoluteError: Double {
+        predictedValues > 0 ? values!.absoluteErrors.value / predictedValues : 0
+    }
+    /// The root of their mean squared error, in the target's units.
     public var rootMeanSquaredError: Double {
-        count > 0 ? ((values?.squaredErrors.value ?? 0) / count).squareRoot() : 0
+        predictedValues > 0 ? (values!.squaredErrors.value / predictedValues).squareRoot() : 0
     }
     /// Of the newest samples: the share of right classes, or the mean absolute error.
     public var recentError: Double { newest.meanScore }
@@ -152,7 +157,7 @@ public struct Metrics: Sendable, Hashable, Codable {
     }
 
     /// The variance of the targets so far, in squared units: the mean squared error of always answering their mean.
-    public var targetVariance: Double { values?.targets.variance ?? 0 }
+    public var targetVariance: Double { values?.targetVariance ?? 0 }
 
     /// The share of the most frequent class: the accuracy of always answering with it.
     public var majorityShare: Double {
@@ -170,13 +175,14 @@ public struct Metrics: Sendable, Hashable, Codable {
     /// The figures that belong to a task, for people and messages.
     public func summary(for task: LearningTask?) -> MetricsSummary {
         let isClassification = task == .classification
+        let isPredicted = task == .regression && predictedValues > 0
         return MetricsSummary(
             learned: learned, meanLoss: meanLoss, recentLoss: recentLoss,
             accuracy: isClassification ? accuracy : nil, recentAccuracy: isClassification ? recentError : nil,
             majority: isClassification ? majorityShare : nil,
-            mae: task == .regression ? meanAbsoluteError : nil,
-            recentMAE: task == .regression ? recentError : nil,
-            rmse: task == .regression ? rootMeanSquaredError : nil,
+            mae: isPredicted ? meanAbsoluteError : nil,
+            recentMAE: isPredicted && newest.scored > 0 ? recentError : nil,
+            rmse: isPredicted ? rootMeanSquaredError : nil,
             baseline: isClassification ? labelEntropy : targetVariance)
     }
 
@@ -194,7 +200,7 @@ public struct Metrics: Sendable, Hashable, Codable {
         }
     }
 
-    /// All figures of predicted values; nil before the first, and for classification.
+    /// All figures of predicted values; nil before the first prediction, and for classification.
     ///
     /// The recent ones cost a sort of the window.
     public func regression(over span: MetricsSpan) -> RegressionFigures? {
@@ -208,7 +214,7 @@ public struct Metrics: Sendable, Hashable, Codable {
 
     /// Every figure of predicted classes; nil before the first, and for regression.
     public var classification: BySpan<ClassificationFigures>? { BySpan { classification(over: $0) } }
-    /// Every figure of predicted values; nil before the first, and for classification.
+    /// Every figure of predicted values; nil before the first prediction, and for classification.
     public var regression: BySpan<RegressionFigures>? { BySpan { regression(over: $0) } }
 }
 
@@ -222,6 +228,7 @@ public struct MetricsSummary: Sendable, Hashable, Codable {
     public var recentAccuracy: Double?
     /// The accuracy of always answering with the most frequent class.
     public var majority: Double?
+    /// Nil before the first prediction, as are the two below.
     public var mae: Double?
     public var recentMAE: Double?
     public var rmse: Double?

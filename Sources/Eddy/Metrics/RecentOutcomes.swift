@@ -9,6 +9,7 @@ import Foundation
 struct Outcome: Sendable, Hashable {
     /// The class's index, or the value.
     var target: Float
+    /// NaN where nothing was predicted.
     var prediction: Float
     /// Nats, or squared units.
     var loss: Float
@@ -20,6 +21,13 @@ struct Outcome: Sendable, Hashable {
     /// |prediction − target|, in Double, where the difference of two Floats cannot overflow.
     @inline(__always)
     var absoluteError: Double { abs(Double(prediction) - Double(target)) }
+
+    // By their bits, as a prediction may be NaN.
+    private var bits: [UInt32] { [target.bitPattern, prediction.bitPattern, loss.bitPattern] }
+
+    static func == (a: Outcome, b: Outcome) -> Bool { a.bits == b.bits }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(bits) }
 }
 
 /// The newest outcomes, and the sums of their losses and of what is scored of them.
@@ -29,17 +37,21 @@ struct RecentOutcomes: Sendable, Hashable {
     private var next = 0
     private var lossSum = 0.0
     private var scoreSum = 0.0
+    /// Rows whose score is NaN: values that were not predicted. They are not in the sum.
+    private var unscored = 0
 
     init(length: Int) { self.length = length }
 
     var count: Int { rows.count }
+    /// Rows that have a score.
+    var scored: Int { rows.count - unscored }
     var meanLoss: Double { rows.isEmpty ? 0 : lossSum / Double(rows.count) }
     /// The mean of what `append` scored.
-    var meanScore: Double { rows.isEmpty ? 0 : scoreSum / Double(rows.count) }
+    var meanScore: Double { scored > 0 ? scoreSum / Double(scored) : 0 }
 
     /// Takes in outcomes. Shape: (count).
     ///
-    /// - Parameter score: of an outcome: ``Outcome/hit``, or ``Outcome/absoluteError``; always the same.
+    /// - Parameter score: of an outcome: ``Outcome/hit``, or ``Outcome/absoluteError``; always the same. NaN does not count.
     @inline(__always)
     mutating func append(_ count: Int, _ outcome: (Int) -> Outcome, score: (Outcome) -> Double) {
         var i = 0
@@ -47,27 +59,37 @@ struct RecentOutcomes: Sendable, Hashable {
             let row = outcome(i)
             rows.append(row)
             lossSum += Double(row.loss)
-            scoreSum += score(row)
+            let score = score(row)
+            if score.isNaN { unscored += 1 } else { scoreSum += score }
             i += 1
         }
         guard i < count else { return }
-        var (next, lossSum, scoreSum) = (next, lossSum, scoreSum)
+        var (next, lossSum, scoreSum, unscored) = (next, lossSum, scoreSum, unscored)
         rows.withUnsafeMutableBufferPointer { rows in
             while i < count {
                 let (row, old) = (outcome(i), rows[next])
                 rows[next] = row
                 lossSum += Double(row.loss) - Double(old.loss)
-                scoreSum += score(row) - score(old)
+                let (new, gone) = (score(row), score(old))
+                if (new - gone).isNaN {
+                    unscored += (new.isNaN ? 1 : 0) - (gone.isNaN ? 1 : 0)
+                    scoreSum += (new.isNaN ? 0 : new) - (gone.isNaN ? 0 : gone)
+                } else {
+                    scoreSum += new - gone
+                }
                 i += 1
                 next += 1
                 if next == rows.count {  // once around, sums are taken anew, so that no rounding error grows
                     next = 0
                     lossSum = rows.reduce(0) { $0 + Double($1.loss) }
-                    scoreSum = rows.reduce(0) { $0 + score($1) }
+                    scoreSum = rows.reduce(0) {
+                        let score = score($1)
+                        return score.isNaN ? $0 : $0 + score
+                    }
                 }
             }
         }
-        (self.next, self.lossSum, self.scoreSum) = (next, lossSum, scoreSum)
+        (self.next, self.lossSum, self.scoreSum, self.unscored) = (next, lossSum, scoreSum, unscored)
     }
 
     /// Oldest first.
@@ -75,7 +97,8 @@ struct RecentOutcomes: Sendable, Hashable {
 
     /// Whether a ring read from a file can be one.
     var isSound: Bool {
-        (1...1_000_000).contains(length) && rows.count <= length && next >= 0
+        (1...1_000_000).contains(length) && rows.count <= length && next >= 0 && (0...rows.count).contains(unscored)
+            && rows.allSatisfy { $0.target.isFinite && !$0.prediction.isInfinite && $0.loss.isFinite }
             && (next == 0 || (next < length && rows.count == length))
     }
 }
@@ -135,7 +158,7 @@ struct RecentProbabilities: Sendable, Hashable {
     /// Whether a ring read from a file can be one.
     var isSound: Bool {
         (1...1_000_000).contains(length) && (1...RecentProbabilities.limit).contains(outputs)
-            && values.count % outputs == 0 && count <= rowLimit && next >= 0
+            && values.allSatisfy(\.isFinite) && values.count % outputs == 0 && count <= rowLimit && next >= 0
             && (next == 0 || (next < rowLimit && count == rowLimit))
     }
 }
@@ -159,9 +182,6 @@ private struct PackedFloats: Codable {
                 Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: $0, as: UInt32.self)))
             }
         }
-        guard values.allSatisfy(\.isFinite) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "a number that is not finite")
-        }
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -175,7 +195,7 @@ private struct PackedFloats: Codable {
 }
 
 extension RecentOutcomes: Codable {
-    private enum CodingKeys: CodingKey { case length, rows, next, lossSum, scoreSum }
+    private enum CodingKeys: CodingKey { case length, rows, next, lossSum, scoreSum, unscored }
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -187,6 +207,7 @@ extension RecentOutcomes: Codable {
         next = try container.decode(Int.self, forKey: .next)
         lossSum = try container.decode(Double.self, forKey: .lossSum)
         scoreSum = try container.decode(Double.self, forKey: .scoreSum)
+        unscored = try container.decodeIfPresent(Int.self, forKey: .unscored) ?? 0
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -196,6 +217,7 @@ extension RecentOutcomes: Codable {
         try container.encode(next, forKey: .next)
         try container.encode(lossSum, forKey: .lossSum)
         try container.encode(scoreSum, forKey: .scoreSum)
+        if unscored > 0 { try container.encode(unscored, forKey: .unscored) }
     }
 }
 

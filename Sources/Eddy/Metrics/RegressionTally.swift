@@ -1,17 +1,29 @@
 // Predictions of values, summed: errors, squared errors, and how the absolute errors are spread.
+//
+// A sample of which nothing was predicted has a loss and a target, and is in no figure of errors. Only the first sample of
+// a task is such.
 
 /// Sums of everything learned, and the same decayed.
 struct RegressionTally: Sendable, Hashable, Codable {
     private(set) var absoluteErrors = CompensatedSum()
     private(set) var squaredErrors = CompensatedSum()
-    private(set) var targets = RunningMoments()
+    /// Of the samples that had a prediction.
+    private var targets = RunningMoments()
+    /// Of those that had none; nil where there were none.
+    private var unpredicted: RunningMoments?
+    private var decayedUnpredicted: Double?  // their weight
     private var spread = ErrorSpread()
     private var decayedLoss = 0.0
     private var decayedAbsoluteErrors = 0.0
     private var decayedSquaredErrors = 0.0
     private var decayedTargets = WeightedMoments()
 
-    /// Sums up labelled samples. Shapes: (count).
+    /// Samples that had a prediction.
+    var predicted: Double { targets.count }
+    /// The variance of all targets.
+    var targetVariance: Double { unpredicted.map { targets.joined(with: $0).variance } ?? targets.variance }
+
+    /// Sums up labelled samples. Shapes: (count). NaN predictions are none.
     @inline(__always)
     mutating func score(
         _ count: Int, targets: UnsafePointer<Float>, predictions: UnsafePointer<Float>, losses: UnsafePointer<Float>,
@@ -21,11 +33,17 @@ struct RegressionTally: Sendable, Hashable, Codable {
             let target = Double(targets[i])
             let error = abs(Double(predictions[i]) - target)
             let w = decay.next()
+            decayedLoss += w * Double(losses[i])
+            guard !error.isNaN else {
+                unpredicted = unpredicted ?? RunningMoments()
+                unpredicted!.update(target)
+                decayedUnpredicted = (decayedUnpredicted ?? 0) + w
+                continue
+            }
             absoluteErrors.add(error)
             squaredErrors.add(error * error)
             self.targets.update(target)
             spread.count(error)
-            decayedLoss += w * Double(losses[i])
             decayedAbsoluteErrors += w * error
             decayedSquaredErrors += w * error * error
             decayedTargets.update(target, weight: w)
@@ -35,6 +53,7 @@ struct RegressionTally: Sendable, Hashable, Codable {
     /// After ``DecayingWeight/advance(_:)`` says so.
     mutating func rescale() {
         decayedLoss *= DecayingWeight.rescaling
+        decayedUnpredicted? *= DecayingWeight.rescaling
         decayedAbsoluteErrors *= DecayingWeight.rescaling
         decayedSquaredErrors *= DecayingWeight.rescaling
         decayedTargets.rescale()
@@ -44,43 +63,51 @@ struct RegressionTally: Sendable, Hashable, Codable {
 
     // MARK: Figures
 
-    /// Of everything.
+    /// Of everything; nil where nothing was predicted.
     ///
     /// - Parameter newest: the newest outcomes: where they are all, quantiles are exact.
-    func figures(meanLoss: Double, newest: [Outcome]) -> RegressionFigures {
-        let count = targets.count
-        let errors = Double(newest.count) < count ? nil : newest.map(\.absoluteError).sorted()
+    func figures(meanLoss: Double, newest: [Outcome]) -> RegressionFigures? {
+        let count = predicted
+        guard count > 0 else { return nil }
+        let known = newest.filter { !$0.prediction.isNaN }
+        let errors = Double(known.count) < count ? nil : known.map(\.absoluteError).sorted()
         func quantile(_ share: Double) -> Double? { errors.map { $0.quantile(share) } ?? spread.quantile(share) }
         return RegressionFigures(
-            samples: count, meanLoss: meanLoss, meanAbsoluteError: absoluteErrors.value / max(count, 1),
-            rootMeanSquaredError: (squaredErrors.value / max(count, 1)).squareRoot(),
-            r2: RegressionFigures.r2(squaredError: squaredErrors.value / max(count, 1), variance: targets.variance),
+            samples: count + (unpredicted?.count ?? 0), meanLoss: meanLoss,
+            meanAbsoluteError: absoluteErrors.value / count,
+            rootMeanSquaredError: (squaredErrors.value / count).squareRoot(),
+            r2: RegressionFigures.r2(squaredError: squaredErrors.value / count, variance: targets.variance),
             medianError: quantile(0.5), error90: quantile(0.9), error99: quantile(0.99))
     }
 
-    static func recentFigures(_ newest: [Outcome]) -> RegressionFigures {
-        let count = Double(max(newest.count, 1))
-        let errors = newest.map(\.absoluteError).sorted()
+    static func recentFigures(_ newest: [Outcome]) -> RegressionFigures? {
+        let known = newest.filter { !$0.prediction.isNaN }
+        guard !known.isEmpty else { return nil }
+        let count = Double(known.count)
+        let errors = known.map(\.absoluteError).sorted()
         var (loss, absolute, squared) = (CompensatedSum(), CompensatedSum(), CompensatedSum())
         var targets = RunningMoments()
-        for outcome in newest {
-            loss.add(Double(outcome.loss))
+        for outcome in newest { loss.add(Double(outcome.loss)) }
+        for outcome in known {
             absolute.add(outcome.absoluteError)
             squared.add(outcome.absoluteError * outcome.absoluteError)
             targets.update(Double(outcome.target))
         }
         return RegressionFigures(
-            samples: Double(newest.count), meanLoss: loss.value / count, meanAbsoluteError: absolute.value / count,
+            samples: Double(newest.count), meanLoss: loss.value / Double(newest.count),
+            meanAbsoluteError: absolute.value / count,
             rootMeanSquaredError: (squared.value / count).squareRoot(),
             r2: RegressionFigures.r2(squaredError: squared.value / count, variance: targets.variance),
             medianError: errors.quantile(0.5), error90: errors.quantile(0.9), error99: errors.quantile(0.99))
     }
 
-    func decayedFigures(_ decay: DecayingWeight) -> RegressionFigures {
-        let squared = decayedSquaredErrors / decay.total
+    func decayedFigures(_ decay: DecayingWeight) -> RegressionFigures? {
+        let total = decay.total - (decayedUnpredicted ?? 0)
+        guard predicted > 0 else { return nil }
+        let squared = decayedSquaredErrors / total
         return RegressionFigures(
             samples: decay.total / decay.newest, meanLoss: decayedLoss / decay.total,
-            meanAbsoluteError: decayedAbsoluteErrors / decay.total, rootMeanSquaredError: squared.squareRoot(),
+            meanAbsoluteError: decayedAbsoluteErrors / total, rootMeanSquaredError: squared.squareRoot(),
             r2: RegressionFigures.r2(squaredError: squared, variance: decayedTargets.variance))
     }
 }

@@ -5,6 +5,9 @@
 
 /// Counts of (label, predicted class), from before each sample was learned.
 ///
+/// The first sample of a class that was never seen is in its label's row, under the class that was predicted. The very first
+/// sample had no prediction and is in no cell.
+///
 ///     matrix.total[0][1]  // samples of the first class that were taken for the second
 public struct ConfusionMatrix: Sendable {
     /// The most classes shown.
@@ -46,7 +49,7 @@ public struct ConfusionMatrix: Sendable {
     ///
     /// - Parameters:
     ///   - targets: class indices, NaN where a sample was not learned. Shape: (count).
-    ///   - predictions: class indices. Shape: (count).
+    ///   - predictions: class indices, NaN where nothing was predicted. Shape: (count).
     mutating func count(targets: ArraySlice<Float>, predictions: ArraySlice<Float>) {
         let side = ConfusionMatrix.side
         let last = Float(ConfusionMatrix.classLimit)
@@ -54,7 +57,7 @@ public struct ConfusionMatrix: Sendable {
             predictions.withUnsafeBufferPointer { predictions in
                 totals.withUnsafeMutableBufferPointer { totals in
                     recents.withUnsafeMutableBufferPointer { recents in
-                        for i in targets.indices where !targets[i].isNaN {
+                        for i in targets.indices where !targets[i].isNaN && !predictions[i].isNaN {
                             let cell = Int(min(targets[i], last)) * side + Int(min(predictions[i], last))
                             totals[cell] += 1
                             recents[cell] += 1

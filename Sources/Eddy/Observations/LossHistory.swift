@@ -32,7 +32,8 @@ public struct LossHistory: Sendable {
         public var mean: Double
         public var min: Double
         public var max: Double
-        /// The mean of the errors: 1 for a wrong class, or absolute errors in units of the target.
+        /// The mean of the errors: 1 for a wrong class, or absolute errors in units of the target. A regression's first
+        /// sample, of which no value was predicted, adds 0.
         public var error: Double
         /// The loss to beat after the last sample, in the unit of the losses.
         public var baseline: Double
@@ -85,11 +86,12 @@ public struct LossHistory: Sendable {
 
     // MARK: Appending
 
-    /// Takes in consecutive learned samples, all of them finite.
+    /// Takes in consecutive learned samples, all losses finite.
     ///
     /// - Parameters:
     ///   - losses: in nats or squared units. Shape: (count).
-    ///   - errors: 1 where wrong and 0 where right, or absolute errors. Shape: (count).
+    ///   - errors: 1 where wrong and 0 where right, or absolute errors; NaN where no value was predicted, which counts as
+    ///     0. Shape: (count).
     ///   - firstStep: the step of the first; where it does not follow the last one's, a new history begins.
     ///   - time: when they were learned, in seconds since 1970; a clock that was set back stands still here.
     ///   - baseline: the loss to beat after them.
@@ -135,8 +137,9 @@ public struct LossHistory: Sendable {
             var place = Int(truncatingIfNeeded: before) & mask
             for i in range {
                 let loss = losses[i]
+                let error = errors[i].isNaN ? 0 : Double(errors[i])
                 bins[place] = Bin(
-                    begin: time, end: time, loss: Double(loss), error: Double(errors[i]), baseline: baseline,
+                    begin: time, end: time, loss: Double(loss), error: error, baseline: baseline,
                     min: loss, max: loss)
                 place = (place + 1) & mask
             }

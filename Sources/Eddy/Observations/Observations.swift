@@ -71,8 +71,8 @@ public struct Observations: Sendable {
         var losses = steps.losses
         var errors = steps.errors
         if steps.learned < steps.count || first > 0 {
-            losses = losses[first...].filter { !$0.isNaN }
-            errors = errors[first...].filter { !$0.isNaN }
+            let learned = (first..<steps.count).filter { !losses[$0].isNaN }
+            (losses, errors) = (learned.map { losses[$0] }, learned.map { errors[$0] })
         }
         history.append(
             losses: losses, errors: errors, firstStep: firstStep, time: time,

@@ -9,7 +9,8 @@ public struct ObservedSample: Sendable, Hashable {
     public var features: [Float]
     /// A class's name or a number.
     public var label: Label
-    public var prediction: Prediction
+    /// Nil where nothing was predicted, as nothing was known.
+    public var prediction: Prediction?
     /// Nats, or squared units of the target.
     public var loss: Float
 }
@@ -18,17 +19,19 @@ public struct ObservedSample: Sendable, Hashable {
 struct SampleFigures: Sendable {
     var step: UInt64
     var target: Float  // class index or value
-    var prediction: Float  // class index or value
+    var prediction: Float  // class index or value; NaN for none
     var probability: Float  // NaN for regression
     var loss: Float
 
+    /// - Parameter classes: empty for regression.
     func observed(_ features: [Float], classes: [String]) -> ObservedSample {
-        let isClass = !probability.isNaN
+        var said: Prediction?
+        if !prediction.isNaN {
+            said = classes.isEmpty ? .value(prediction) : .class(classes[Int(prediction)], probability: probability)
+        }
         return ObservedSample(
-            step: step, features: features, label: isClass ? .text(classes[Int(target)]) : .number(target),
-            prediction: isClass
-                ? .class(classes[Int(prediction)], probability: probability) : .value(prediction),
-            loss: loss)
+            step: step, features: features, label: classes.isEmpty ? .number(target) : .text(classes[Int(target)]),
+            prediction: said, loss: loss)
     }
 }
 

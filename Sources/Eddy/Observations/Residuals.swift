@@ -61,11 +61,12 @@ public struct Residuals: Sendable {
 
     public func histogram(bins: Int = 32) -> Histogram { Histogram(values, bins: bins) }
 
-    /// Shapes: (count). NaN targets are of samples that were not learned.
+    /// Shapes: (count). NaN targets are of samples that were not learned, NaN predictions of those of which nothing was
+    /// known.
     mutating func count(targets: ArraySlice<Float>, predictions: ArraySlice<Float>) {
         let bound = Float.greatestFiniteMagnitude
         for (target, prediction) in zip(targets, predictions)
-        where !target.isNaN {
+        where !target.isNaN && !prediction.isNaN {
             let residual = max(min(target - prediction, bound), -bound)
             if values.count < Residuals.limit {
                 values.append(residual)

@@ -101,5 +101,5 @@ public struct SampleTally: Sendable {
 
 extension StepChunk {
     /// Whether the newest sample is one of a regression.
-    package var isRegression: Bool { taskBegin > 0 || classes.isEmpty }
+    package var isRegression: Bool { task == .regression }
 }
