@@ -134,7 +134,9 @@ struct Train: AsyncParsableCommand {
         case .regression:
             lines.append(
                 "mean loss    \(precise(metrics.meanLoss)) squared units (variance \(figure(metrics.baseline)))")
-            lines.append("MAE, RMSE    \(precise(metrics.mae ?? 0)), \(precise(metrics.rmse ?? 0))")
+            if let mae = metrics.mae, let rmse = metrics.rmse {
+                lines.append("MAE, RMSE    \(precise(mae)), \(precise(rmse))")
+            }
         case nil: break
         }
         if let network = output.network {

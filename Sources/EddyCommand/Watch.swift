@@ -137,7 +137,7 @@ struct WatchView {
         if let accuracy = metrics.accuracy {
             return "accuracy \(figure(accuracy)) (most frequent class \(figure(metrics.majority ?? 0)))"
         }
-        return "MAE \(figure(metrics.mae ?? 0)), RMSE \(figure(metrics.rmse ?? 0))"
+        return "MAE \(metrics.mae.map { figure($0) } ?? "–"), RMSE \(metrics.rmse.map { figure($0) } ?? "–")"
     }
 
     private func speed(_ message: WatchMessage) -> String {

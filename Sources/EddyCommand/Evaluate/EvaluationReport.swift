@@ -66,7 +66,7 @@ struct EvaluationReport: Encodable {
         let doublings: [Prequential.Row]
         let curve: [Prequential.Point]
         let curveWindow: Int
-        /// Shape: (label, predicted); empty for regression.
+        /// Shape: (label, predicted); empty for regression. A sample without a prediction is in no cell.
         let confusions: [[Int]]
 
         var shown: Pass { passes.first { $0.seed == shownSeed }! }
@@ -130,7 +130,8 @@ struct EvaluationReport: Encodable {
 
 extension EvaluationReport.Reference {
     fileprivate init(_ run: EvaluationRun) {
-        let (metrics, baselines, count) = (run.output.metrics, run.course.baselines, Double(run.course.count))
+        let (metrics, baselines) = (run.output.metrics, run.course.baselines)
+        let count = baselines.scored
         if run.output.task == .classification {
             mostFrequentClass = baselines.commonScore / count
             lastClass = baselines.lastScore / count

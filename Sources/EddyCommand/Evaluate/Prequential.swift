@@ -1,6 +1,7 @@
 // The course of one pass: what a stream's steps say of loss and score at every doubling, along a curve, and by class.
 //
-// A step's prediction was made before its sample was learned (Dawid 1984), so the whole stream is the test. The curve
+// A step's prediction was made before its label was looked at (Dawid 1984), so the whole stream is the test. Where nothing
+// was predicted, as of the first sample, a class counts as wrong, and a value has a loss and no score. The curve
 // has at most 512 points however long the stream: when it is full, every other point goes, and later ones come half as
 // often.
 
@@ -41,14 +42,36 @@ struct Prequential {
     private(set) var rows: [Row] = []
     private(set) var curve: [Point] = []
     private(set) var baselines = Baselines()
-    /// Shape: (label, predicted); empty for regression, and no larger than ``classLimit``.
+    /// Shape: (label, predicted); empty for regression, and no larger than ``classLimit``. A sample without a prediction is in
+    /// no cell.
     private(set) var confusions: [[Int]] = []
     private var isClassification = true
-    private var sum = (loss: 0.0, score: 0.0)
-    private var atLastRow = (count: 0, loss: 0.0, score: 0.0)
-    private var newest: [(loss: Double, score: Double)] = []
-    private var newestSum = (loss: 0.0, score: 0.0)
+    private var sum = Sum()
+    private var atLastRow = (count: 0, sum: Sum())
+    private var newest: [(loss: Double, score: Double?)] = []
+    private var newestSum = Sum()
     private var stride = 1
+
+    private struct Sum {
+        var loss = 0.0
+        var score = 0.0
+        /// Samples that have a score.
+        var scored = 0
+
+        /// - Parameter sign: −1 to take out what was added.
+        mutating func add(_ loss: Double, _ score: Double?, sign: Double = 1) {
+            self.loss += sign * loss
+            self.score += sign * (score ?? 0)
+            if score != nil { scored += Int(sign) }
+        }
+
+        /// 0 where nothing has a score.
+        var meanScore: Double { score / Double(max(scored, 1)) }
+
+        static func - (a: Sum, b: Sum) -> Sum {
+            Sum(loss: a.loss - b.loss, score: a.score - b.score, scored: a.scored - b.scored)
+        }
+    }
 
     init(window: Int) { self.window = min(window, Prequential.windowLimit) }
 
@@ -56,7 +79,7 @@ struct Prequential {
     mutating func add(_ steps: StepChunk) {
         if steps.taskBegin > 0 { self = Prequential(window: window) }  // figures are of one task
         for i in steps.taskBegin..<steps.count where !steps.targets[i].isNaN {
-            isClassification = !steps.probabilities[i].isNaN
+            isClassification = steps.task(at: i) == .classification
             add(steps.targets[i], steps.predictions[i], Double(steps.losses[i]))
         }
     }
@@ -68,23 +91,19 @@ struct Prequential {
     }
 
     private mutating func add(_ target: Float, _ prediction: Float, _ loss: Double) {
-        let score =
-            isClassification
-            ? (target == prediction ? 1 : 0) : abs(Double(prediction) - Double(target))
-        sum.loss += loss
-        sum.score += score
-        newestSum.loss += loss
-        newestSum.score += score
+        let error = abs(Double(prediction) - Double(target))
+        let score: Double? = isClassification ? (target == prediction ? 1 : 0) : error.isNaN ? nil : error
+        sum.add(loss, score)
+        newestSum.add(loss, score)
         if newest.count < window {
             newest.append((loss, score))
         } else {
             let old = newest[count % window]
-            newestSum.loss -= old.loss
-            newestSum.score -= old.score
+            newestSum.add(old.loss, old.score, sign: -1)
             newest[count % window] = (loss, score)
         }
         count += 1
-        if isClassification { confuse(Int(target), Int(prediction)) }
+        if isClassification, !prediction.isNaN { confuse(Int(target), Int(prediction)) }
         baselines.add(target, isClass: isClassification)
         if count & (count - 1) == 0 { row() }
         if count % stride == 0 { point() }
@@ -103,26 +122,26 @@ struct Prequential {
     }
 
     private mutating func row() {
-        let since = Double(count - atLastRow.count)
+        let since = sum - atLastRow.sum
         rows.append(
             Row(
-                samples: count, meanLoss: sum.loss / Double(count), meanScore: sum.score / Double(count),
-                lossSince: (sum.loss - atLastRow.loss) / since, scoreSince: (sum.score - atLastRow.score) / since))
-        atLastRow = (count, sum.loss, sum.score)
+                samples: count, meanLoss: sum.loss / Double(count), meanScore: sum.meanScore,
+                lossSince: since.loss / Double(count - atLastRow.count), scoreSince: since.meanScore))
+        atLastRow = (count, sum)
     }
 
     private mutating func point() {
         let recent = Double(newest.count)
         var quantiles: [Double]?
         if !isClassification {
-            let errors = newest.map(\.score).sorted()
-            quantiles = [0.5, 0.9, 0.99].map { errors[Int($0 * Double(errors.count - 1))] }
+            let errors = newest.compactMap(\.score).sorted()
+            if !errors.isEmpty { quantiles = [0.5, 0.9, 0.99].map { errors[Int($0 * Double(errors.count - 1))] } }
         }
         curve.append(
             Point(
-                samples: count, meanLoss: sum.loss / Double(count), meanScore: sum.score / Double(count),
-                recentLoss: max(0, newestSum.loss / recent), recentScore: max(0, newestSum.score / recent),
-                baselineScore: baselines.commonScore / Double(count), errorQuantiles: quantiles))
+                samples: count, meanLoss: sum.loss / Double(count), meanScore: sum.meanScore,
+                recentLoss: max(0, newestSum.loss / recent), recentScore: max(0, newestSum.meanScore),
+                baselineScore: baselines.commonScore / baselines.scored, errorQuantiles: quantiles))
         if curve.count > Prequential.pointLimit {
             stride *= 2
             curve = curve.filter { $0.samples % stride == 0 }
@@ -130,13 +149,17 @@ struct Prequential {
     }
 }
 
-/// Answers that need no features, each given before the label is seen.
+/// Answers that need no features, each given before the label is seen. The first class counts as wrong, and the first value
+/// is not scored: nothing was known before.
 struct Baselines {
     private var counts: [Int] = []
     private var mostFrequent: Int?
     private var last: Float?
     private var count = 0
     private var mean = 0.0
+    private var areClasses = true
+    /// What sums of scores are divided by: the samples, of values all but the first; at least 1.
+    var scored: Double { Double(max(1, areClasses ? count : count - 1)) }
     /// Of the most frequent class so far, or of the mean so far: the sum of scores.
     private(set) var commonScore = 0.0
     private(set) var commonSquares = 0.0
@@ -153,13 +176,17 @@ struct Baselines {
             counts[k] += 1
             if mostFrequent.map({ counts[k] > counts[$0] }) ?? true { mostFrequent = k }
         } else {
-            let (toMean, toLast) = (Double(target) - mean, Double(target) - Double(last ?? 0))
-            commonScore += abs(toMean)
-            commonSquares += toMean * toMean
-            lastScore += abs(toLast)
-            lastSquares += toLast * toLast
+            let toMean = Double(target) - mean
+            if let last {
+                let toLast = Double(target) - Double(last)
+                commonScore += abs(toMean)
+                commonSquares += toMean * toMean
+                lastScore += abs(toLast)
+                lastSquares += toLast * toLast
+            }
             mean += toMean / Double(count + 1)
         }
+        areClasses = isClass
         last = target
         count += 1
     }

@@ -32,7 +32,8 @@ struct StreamReport: Encodable, Sendable {
         var step: UInt64
         var loss: Float
         var label: ClassOrValue?
-        var prediction: ClassOrValue
+        /// Absent of the first sample, of which nothing was predicted.
+        var prediction: ClassOrValue?
         var probability: Float?
         /// Absent where there are more than 64.
         var features: [Float]?
@@ -107,10 +108,10 @@ struct StreamReport: Encodable, Sendable {
             }
             rejections = observations.rejections.reasons.map { Reason(reason: $0.reason, count: $0.count) }
             largestLosses = observations.largestLosses.samples(at: time).map { sample in
-                let (prediction, probability) = ClassOrValue.parts(of: sample.prediction)
+                let said = sample.prediction.map { ClassOrValue.parts(of: $0) }
                 return Surprise(
-                    step: sample.step, loss: sample.loss, label: ClassOrValue(sample.label), prediction: prediction,
-                    probability: probability,
+                    step: sample.step, loss: sample.loss, label: ClassOrValue(sample.label), prediction: said?.0,
+                    probability: said?.probability,
                     features: (1...64).contains(sample.features.count) ? sample.features : nil)
             }
             confusion = observations.confusion.map { matrix in
