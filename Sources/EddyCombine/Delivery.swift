@@ -18,10 +18,10 @@ struct Delivery: Sendable {
         perform = { action in schedule.value(action) }
     }
 
-    /// - Parameter actor: where a closure is isolated; nil for one that is not.
-    init?(isolation actor: (any Actor)?) {
-        guard let actor else { return nil }
-        self = actor === MainActor.shared ? .mainQueue : Delivery(ActorScheduler(actor))
+    /// The actor that a caller is isolated to, else the main queue.
+    static func here(_ isolation: (any Actor)?) -> Delivery {
+        guard let isolation, isolation !== MainActor.shared else { return .mainQueue }
+        return Delivery(ActorScheduler(isolation))
     }
 }
 
@@ -37,7 +37,7 @@ extension Scheduler where Self == ImmediateScheduler {
     ///
     ///     session.lossPublisher(scheduling: .immediate)
     ///
-    /// The fastest form. A closure that is isolated to an actor, as every closure in `main.swift` is, must not be called
-    /// this way: it stops the program.
+    /// The fastest form. A closure that is isolated to an actor, as those in `main.swift` are unless they are marked
+    /// `@Sendable`, must not be called this way: it stops the program.
     public static var immediate: ImmediateScheduler { .shared }
 }

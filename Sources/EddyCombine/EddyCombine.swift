@@ -8,8 +8,8 @@
 // operators as everyone's, and come out as a publisher again (Pump). Demand crosses in the other direction, one element
 // at a time, so a slow subscriber holds up the publisher at the beginning.
 //
-// Everything is delivered on the main queue unless `scheduling:` says otherwise, as in GRDB. So a closure in `main.swift`
-// or in a `@MainActor` class is called where it belongs.
+// Swift 6 isolates closures to actors, and OpenCombine calls them wherever it likes. So everything here is delivered on the
+// main queue, which is the main actor's, or on the actor that calls an operator or `sink`; `scheduling:` says otherwise.
 
 @_exported public import Eddy
 @_exported @preconcurrency public import OpenCombine

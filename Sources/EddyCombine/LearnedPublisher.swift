@@ -37,7 +37,7 @@ extension DecodedChunk: SampleElement {
 }
 
 extension Publisher where Output: SampleElement {
-    /// Learns each element when what it taught is asked for; delivers on the main queue.
+    /// Learns each element when what it taught is asked for; delivers on the actor that calls this, else on the main queue.
     ///
     ///     Timer.publish(every: 1, on: runLoop, in: .default).autoconnect().map { _ in [sample()] }
     ///         .learned(by: session).sink { print($0.learned) }
@@ -47,9 +47,9 @@ extension Publisher where Output: SampleElement {
     ///
     /// - Parameter source: who sent it, for the list of rejections.
     public func learned(
-        by session: LearningSession, from source: String? = nil
+        by session: LearningSession, from source: String? = nil, isolation: (any Actor)? = #isolation
     ) -> SequencePublisher<LearnedChunk, Failure> {
-        learned(by: session, from: source, .mainQueue)
+        learned(by: session, from: source, .here(isolation))
     }
 
     /// The same, delivered where `scheduler` says.
@@ -65,9 +65,12 @@ extension Publisher where Output: SampleElement {
         through(delivery) { $0.chunks(for: session).learned(by: session, from: source) }
     }
 
-    /// Predicts each element's samples when the answer is asked for; delivers on the main queue. Nothing is learned.
-    public func predicted(by session: LearningSession) -> SequencePublisher<LearnedChunk, Failure> {
-        through(.mainQueue) { $0.chunks(for: session).predicted(by: session) }
+    /// Predicts each element's samples when the answer is asked for; delivers on the actor that calls this, else on the main
+    /// queue. Nothing is learned.
+    public func predicted(
+        by session: LearningSession, isolation: (any Actor)? = #isolation
+    ) -> SequencePublisher<LearnedChunk, Failure> {
+        through(.here(isolation)) { $0.chunks(for: session).predicted(by: session) }
     }
 
     /// The same, delivered where `scheduler` says.

@@ -11,7 +11,8 @@ import Synchronization
 ///     let counts = try await feeding.finished()
 ///     print(counts.learned, counts.rejected)
 ///
-/// The publisher is asked on the main queue, where closures of `main.swift` belong, unless `scheduling:` says otherwise.
+/// The publisher is asked on the actor that makes the subscriber, else on the main queue, unless `scheduling:` says
+/// otherwise. So closures between publisher and subscriber are called where they belong.
 public final class LearningSubscriber<Input: Sendable, Failure: Error>: Subscriber, Cancellable, Sendable {
     private let intake: Intake<Input, Failure>
     private let pump: Pump<LearnedChunk, Failure>
@@ -70,8 +71,10 @@ extension LearningSubscriber where Input: SampleElement {
     /// - Parameters:
     ///   - session: which learns.
     ///   - source: who sends, for the list of rejections.
-    public convenience init(_ session: LearningSession, from source: String? = nil) {
-        self.init(.mainQueue) { $0.chunks(for: session).learned(by: session, from: source) }
+    public convenience init(
+        _ session: LearningSession, from source: String? = nil, isolation: (any Actor)? = #isolation
+    ) {
+        self.init(.here(isolation)) { $0.chunks(for: session).learned(by: session, from: source) }
     }
 
     /// The same, asking where `scheduler` says.

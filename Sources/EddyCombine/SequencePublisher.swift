@@ -14,14 +14,15 @@ import Synchronization
 public struct SequencePublisher<Output: Sendable, Failure: Error>: Publisher {
     /// Subscribes, with the subscriber and where it is called.
     private let connect: (AnySubscriber<Output, Failure>, Delivery) -> Void
-    private let delivery: Delivery
+    /// Nil where it was not said.
+    private let delivery: Delivery?
 
-    init(_ delivery: Delivery, connect: @escaping (AnySubscriber<Output, Failure>, Delivery) -> Void) {
+    init(_ delivery: Delivery?, connect: @escaping (AnySubscriber<Output, Failure>, Delivery) -> Void) {
         self.connect = connect
         self.delivery = delivery
     }
 
-    init<Base: AsyncSequence>(_ base: Base, _ delivery: Delivery)
+    init<Base: AsyncSequence>(_ base: Base, _ delivery: Delivery?)
     where Base.Element == Output, Base.Failure == Failure, Base.AsyncIterator: Sendable {
         self.init(delivery) { subscriber, delivery in
             // The iterator is made here, so that nothing published after subscribing is missed.
@@ -35,7 +36,7 @@ public struct SequencePublisher<Output: Sendable, Failure: Error>: Publisher {
     /// Delivers on the main queue.
     public init<Base: AsyncSequence>(_ base: Base)
     where Base.Element == Output, Base.Failure == Failure, Base.AsyncIterator: Sendable {
-        self.init(base, .mainQueue)
+        self.init(base, nil)
     }
 
     /// Delivers where `scheduler` says.
@@ -45,12 +46,13 @@ public struct SequencePublisher<Output: Sendable, Failure: Error>: Publisher {
     }
 
     public func receive<S: Subscriber>(subscriber: S) where S.Input == Output, S.Failure == Failure {
-        connect(AnySubscriber(subscriber), delivery)
+        connect(AnySubscriber(subscriber), delivery ?? .mainQueue)
     }
 
     // MARK: Closures that belong to an actor
 
-    /// Calls `receiveValue` with each element: on its actor where it is isolated to one, else where the publisher delivers.
+    /// Calls `receiveValue` with each element: where `scheduling:` said, else on the actor that calls this, else on the main
+    /// queue.
     ///
     ///     actor Watcher {
     ///         var seen = 0
@@ -60,42 +62,25 @@ public struct SequencePublisher<Output: Sendable, Failure: Error>: Publisher {
     ///         }
     ///     }
     ///
-    /// After an operator it is OpenCombine's own `sink`, which does not do so. Then say where everything is delivered:
-    /// `lossPublisher(scheduling: .actor(self))`.
-    public func sink(receiveValue: @escaping @isolated(any) (Output) -> Void) -> AnyCancellable where Failure == Never {
-        sink(
-            receiveCompletion: { _ in }, isolation: receiveValue.isolation, receiveValue: withoutIsolation(receiveValue)
-        )
-    }
-
-    /// The same, with the end. Both closures must be isolated alike.
+    /// After an operator it is OpenCombine's own `sink`, which does not know the actor. Then say where everything is
+    /// delivered: `lossPublisher(scheduling: .actor(self))`.
     public func sink(
-        receiveCompletion: @escaping @isolated(any) (Subscribers.Completion<Failure>) -> Void,
-        receiveValue: @escaping @isolated(any) (Output) -> Void
-    ) -> AnyCancellable {
-        let (one, other) = (receiveValue.isolation, receiveCompletion.isolation)
-        precondition(
-            one == nil || other == nil || one === other, "sink's two closures are isolated to different actors")
-        return sink(
-            receiveCompletion: withoutIsolation(receiveCompletion), isolation: one ?? other,
-            receiveValue: withoutIsolation(receiveValue))
+        isolation: (any Actor)? = #isolation, receiveValue: @escaping (Output) -> Void
+    ) -> AnyCancellable where Failure == Never {
+        sink(isolation: isolation, receiveCompletion: { _ in }, receiveValue: receiveValue)
     }
 
-    private func sink(
-        receiveCompletion: @escaping (Subscribers.Completion<Failure>) -> Void, isolation: (any Actor)?,
+    /// The same, with the end.
+    public func sink(
+        isolation: (any Actor)? = #isolation,
+        receiveCompletion: @escaping (Subscribers.Completion<Failure>) -> Void,
         receiveValue: @escaping (Output) -> Void
     ) -> AnyCancellable {
         let sink = Subscribers.Sink<Output, Failure>(
             receiveCompletion: receiveCompletion, receiveValue: receiveValue)
-        connect(AnySubscriber(sink), Delivery(isolation: isolation) ?? delivery)
+        connect(AnySubscriber(sink), delivery ?? .here(isolation))
         return AnyCancellable(sink)
     }
-}
-
-/// A closure as one that does not say where it is isolated. Its caller sees to it that it is called there, as
-/// `MainActor.assumeIsolated` does.
-private func withoutIsolation<Input>(_ body: @escaping @isolated(any) (Input) -> Void) -> (Input) -> Void {
-    unsafeBitCast(body, to: ((Input) -> Void).self)
 }
 
 /// A publisher before the sequence.

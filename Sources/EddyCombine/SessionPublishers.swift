@@ -1,4 +1,4 @@
-// What a session tells, as publishers: on the main queue, or where `scheduling:` says.
+// What a session tells, as publishers: on the main queue (`sink` in an actor: on the actor), or where `scheduling:` says.
 //
 // A subscriber that has no time is never waited for: what comes meanwhile is merged into its next element.
 

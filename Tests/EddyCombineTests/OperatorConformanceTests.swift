@@ -326,15 +326,73 @@ where Base.Element == LearnedChunk, Base.Failure == SourceFailure, Base.AsyncIte
         private(set) var order: [Int] = []
         private var watching: [AnyCancellable] = []
 
+        private func passed<Element>(_ element: Element) -> Element {
+            preconditionIsolated()
+            return element
+        }
+
         func watch(_ source: CountedPublisher, _ session: LearningSession) {
             watching = [
-                source.assertNoFailure().learned(by: session, scheduling: .actor(self)).sink { chunk in
-                    self.assertIsolated()
-                    self.seen += chunk.learned
-                },
+                source.assertNoFailure().map { self.passed($0) }.learned(by: session).map { self.passed($0) }
+                    .sink { self.seen += self.passed($0).learned },
                 (0..<1_000).publisher.receive(on: .actor(self)).sink { self.order.append($0) },
             ]
         }
+    }
+
+    private actor Counter {
+        private(set) var count = 0
+        private(set) var hasEnded = false
+        private var watching: [AnyCancellable] = []
+
+        func watch(_ session: LearningSession) {
+            watching = [
+                session.lossPublisher.sink { window in
+                    self.assertIsolated()
+                    self.count += window.count
+                },
+                session.lossPublisher.sink(
+                    receiveCompletion: { _ in
+                        self.assertIsolated()
+                        self.hasEnded = true
+                    },
+                    receiveValue: { window in
+                        self.assertIsolated()
+                        self.count += window.count
+                    }),
+            ]
+        }
+    }
+
+    @MainActor private final class Model {
+        var count = 0
+        var latest = 0.0
+        private var watching: Set<AnyCancellable> = []
+
+        func watch(_ session: LearningSession) {
+            session.lossPublisher.sink { self.count += $0.count }.store(in: &watching)
+            session.lossPublisher.sink { window in
+                MainActor.assertIsolated()
+                self.count += window.count
+            }.store(in: &watching)
+            session.lossPublisher.map(\.mean).assign(to: \.latest, on: self).store(in: &watching)
+        }
+    }
+
+    @Test func closuresOfAnActor_areCalledOnIt() async throws {
+        let session = try session()
+        let counter = Counter()
+        let model = await Model()
+        await counter.watch(session)
+        await model.watch(session)
+        for number in 0..<100 { try await session.learn(sample(number)) }
+        await session.finish()
+        while await !counter.hasEnded { await Task.yield() }
+        while await counter.count < 200 { await Task.yield() }
+        while await model.count < 200 { await Task.yield() }
+        #expect(await counter.count == 200)
+        #expect(await model.count == 200)
+        #expect(await model.latest > 0)
     }
 
     @Test func actors_areSchedulers_thatKeepTheOrder() async throws {

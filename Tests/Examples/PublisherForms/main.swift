@@ -41,7 +41,10 @@ actor Watcher {
 
     func watch(_ session: LearningSession) {
         watching = [
-            session.lossPublisher.sink { self.seen += $0.count },
+            session.lossPublisher.sink { window in
+                self.preconditionIsolated()
+                self.seen += window.count
+            },
             session.lossPublisher.sink { window in Task { self.note(window.mean) } },
             session.lossPublisher(scheduling: .actor(self)).map(\.mean).filter { self.isMean($0) }.collect(2)
                 .sink { self.means += $0 },
@@ -50,7 +53,10 @@ actor Watcher {
         ]
     }
 
-    private func isMean(_ value: Double) -> Bool { value >= 0 }
+    private func isMean(_ value: Double) -> Bool {
+        preconditionIsolated()
+        return value >= 0
+    }
     private func note(_ mean: Double) { means.append(mean) }
 }
 let watcher = Watcher()
@@ -64,7 +70,10 @@ await watcher.watch(session)
 
     func watch(_ session: LearningSession) {
         session.lossPublisher.map(\.mean).assign(to: \.latest, on: self).store(in: &watching)
-        session.lossPublisher.sink { [weak self] in self?.seen += $0.count }.store(in: &watching)
+        session.lossPublisher.sink { [weak self] window in
+            MainActor.preconditionIsolated()
+            self?.seen += window.count
+        }.store(in: &watching)
     }
 }
 let model = Model()
