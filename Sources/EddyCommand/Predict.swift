@@ -40,7 +40,8 @@ struct Predict: AsyncParsableCommand {
             lines += replies.tally.processed
         }
         if 2 * rejected > lines {
-            Terminal.complain("\(rejected) of \(lines) lines were rejected: look at the errors, and at --format and --label")
+            Terminal.complain(
+                "\(rejected) of \(lines) lines were rejected: look at the errors, and at --format and --label")
             throw ExitCode(3)
         }
         if rejected > 0 { throw ExitCode(1) }

@@ -154,7 +154,10 @@ struct RunningServer {
             return (session, await session.withLearner { $0.configuration })
         }
         let configuration = try learning.configuration()
-        return (try LearningSession(configuration, schema: schema, executor: executor, turns: turns, logger: logger), configuration)
+        return (
+            try LearningSession(configuration, schema: schema, executor: executor, turns: turns, logger: logger),
+            configuration
+        )
     }
 
     /// Serves until a signal; then saves, also where the services ended by an error.

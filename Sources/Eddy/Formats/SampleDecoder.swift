@@ -243,7 +243,8 @@ public struct SampleDecoder: Sendable {
                 obey(directive)
             } else {
                 let error = SampleError(
-                    .directive, line: line, expected: "a directive in UTF-8, of at most 4096 bytes", got: SampleError.excerpt(text))
+                    .directive, line: line, expected: "a directive in UTF-8, of at most 4096 bytes",
+                    got: SampleError.excerpt(text))
                 chunk.events.append(
                     DecodedEvent(index: chunk.samples.count, line: line, kind: .refusedDirective(error)))
             }

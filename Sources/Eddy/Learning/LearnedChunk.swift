@@ -69,7 +69,9 @@ public struct LearnedChunk: Sendable {
 
 extension StepChunk {
     /// Whether no output's newest sample is a value: losses are then in nats.
-    package var hasClassesAlone: Bool { outputs.isEmpty ? !isRegression : outputs.allSatisfy { !$0.steps.isRegression } }
+    package var hasClassesAlone: Bool {
+        outputs.isEmpty ? !isRegression : outputs.allSatisfy { !$0.steps.isRegression }
+    }
 }
 
 extension LearnedChunk {

@@ -279,7 +279,8 @@ public final class Learner {
         try chunk.append(Sample(features))
         guard head != nil else {
             throw SampleError(
-                .noLabelYet, line: 1, expected: "a labelled sample first: nothing has been learned yet", got: "a question")
+                .noLabelYet, line: 1, expected: "a labelled sample first: nothing has been learned yet",
+                got: "a question")
         }
         let steps = learn(chunk)  // without a label nothing is learned
         if let rejection = steps.rejections.first { throw rejection.error }

@@ -107,4 +107,3 @@ extension Schema: Codable {
         try values.encode(isNamed, forKey: .isNamed)
     }
 }
-

@@ -16,9 +16,11 @@ extension EvaluationReport {
     }
 
     private var heading: String {
-        var lines = [
-            "files        \(files.joined(separator: ", "))", "samples      \(samples) learned, \(rejected) rejected",
-        ] + notes
+        var lines =
+            [
+                "files        \(files.joined(separator: ", "))",
+                "samples      \(samples) learned, \(rejected) rejected",
+            ] + notes
         if let lateLabels { lines.append("late labels  \(lateLabels.words)") }
         if let output { lines.insert("output       \(output)", at: 0) }
         if let entry = configurations.first, let task = entry.task {

@@ -44,7 +44,9 @@ enum Assets {
     static var description: ByteBuffer { file("openapi.json") }
 
     private static func file(_ name: String) -> ByteBuffer {
-        guard let asset = files.first(where: { $0.name == name }) else { preconditionFailure("no embedded file \(name)") }
+        guard let asset = files.first(where: { $0.name == name }) else {
+            preconditionFailure("no embedded file \(name)")
+        }
         return asset.bytes
     }
 

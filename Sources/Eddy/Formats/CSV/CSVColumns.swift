@@ -70,7 +70,8 @@ struct ColumnPlan: Sendable {
     private static func check(_ schema: Schema, _ line: Int) throws(SampleError) {
         guard schema.columns.isEmpty else { return }
         throw SampleError(
-            .schema, line: line, expected: "features by name (Vowpal Wabbit text, LIBSVM or JSON), as the samples before had",
+            .schema, line: line,
+            expected: "features by name (Vowpal Wabbit text, LIBSVM or JSON), as the samples before had",
             got: "CSV")
     }
 

@@ -107,7 +107,8 @@ extension CSVReader {
             // With a field too few, a word at the end could be the label.
             guard cells.count == header.names.count || !columns.contains(where: { $0.kind == .text }) else {
                 throw SampleError(
-                    .fieldCount, line: line, expected: "\(header.names.count) fields, as in the header of line \(header.line)",
+                    .fieldCount, line: line,
+                    expected: "\(header.names.count) fields, as in the header of line \(header.line)",
                     got: "\(cells.count) fields")
             }
         } else {
@@ -119,7 +120,8 @@ extension CSVReader {
             outputs = label.count ?? 1
             guard cells.count >= 1 + outputs else {
                 throw SampleError(
-                    .format, line: line, expected: "features and a label, separated by commas", got: SampleError.excerpt(text))
+                    .format, line: line, expected: "features and a label, separated by commas",
+                    got: SampleError.excerpt(text))
             }
             let labels = try ColumnPlan.labelIndices(label, outputs: outputs, columns: cells.count, line: line)
             features = cells.indices.filter { !labels.contains($0) }.map { cells[$0] }

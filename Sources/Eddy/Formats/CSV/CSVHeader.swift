@@ -56,7 +56,8 @@ struct CSVHeader: Sendable {
         var seen: Set<String> = []
         for (index, name) in names.enumerated() where !seen.insert(name).inserted {
             throw SampleError(
-                .header, line: line, column: index + 1, expected: "column names that differ", got: "\(name) a second time")
+                .header, line: line, column: index + 1, expected: "column names that differ",
+                got: "\(name) a second time")
         }
         let lowercased = names.map { $0.lowercased() }
         let usual = CSVHeader.labelNames.lazy.compactMap { lowercased.firstIndex(of: $0) }.first
@@ -70,7 +71,8 @@ struct CSVHeader: Sendable {
         case .name(let name):
             guard let index = names.firstIndex(of: name) else {
                 throw SampleError(
-                    .header, line: line, expected: "a column named \(name), the label", got: names.joined(separator: ","))
+                    .header, line: line, expected: "a column named \(name), the label",
+                    got: names.joined(separator: ","))
             }
             labelIndex = index
             isSure = true

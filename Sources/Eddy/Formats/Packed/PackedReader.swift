@@ -62,7 +62,8 @@ struct PackedReader: Sendable {
     func finish() -> SampleError? {
         guard let layout else {
             return SampleError(
-                line: records + 1, field: "header", expected: "\(PackedSamples.headerLength) bytes", got: "\(carry.count) bytes")
+                line: records + 1, field: "header", expected: "\(PackedSamples.headerLength) bytes",
+                got: "\(carry.count) bytes")
         }
         return carry.isEmpty ? nil : layout.cut(carry.count, line: records + 1)
     }
@@ -111,7 +112,8 @@ struct PackedReader: Sendable {
     private func check(_ schema: Schema, _ layout: PackedSamples) throws(SampleError) {
         guard schema.inputs.count == layout.inputs else {
             throw SampleError(
-                .schema, line: records + 1, field: "inputs", expected: "\(schema.inputs.count), as the samples before had",
+                .schema, line: records + 1, field: "inputs",
+                expected: "\(schema.inputs.count), as the samples before had",
                 got: "\(layout.inputs)")
         }
     }
