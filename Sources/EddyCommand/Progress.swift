@@ -63,7 +63,7 @@ struct ProgressTable {
 
     private static func text(_ prediction: Prediction?) -> String {
         switch prediction {
-        case nil: ""
+        case nil: "–"
         case .value(let value): String(format: "%.4f", value)
         case .class(let name, _): name
         }
