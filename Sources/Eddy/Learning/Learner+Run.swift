@@ -91,19 +91,20 @@ extension Learner {
     ) {
         let active = outputs.filter { $0.head != nil }
         let chunks = active.map { $0.committeeChunk(count, rows) }
+        // Taken out, so that they are changed in place, without a look at each access.
+        var heads = active.map { $0.head! }
+        var scaler = scaler!
+        for output in active { output.head = nil }
+        self.scaler = nil
         buffers.begin()
-        for output in active { output.head!.committee.beginRun(buffers) }
-        prepare(&scaler!)
-        for (output, chunk) in zip(active, chunks) { output.head!.committee.finishRun(chunk) }
-
-        func prepare(_ scaler: inout FeatureScaler) {
-            for i in 0..<count {
-                let sample = buffers.append(rows[i], isLabelled: !labelled[i].isNaN, &scaler)
-                for (output, chunk) in zip(active, chunks) {
-                    output.head!.committee.prepare(i, sample, chunk, scaler)
-                }
-            }
+        for head in heads { head.committee.beginRun(buffers) }
+        for i in 0..<count {
+            let sample = buffers.append(rows[i], isLabelled: !labelled[i].isNaN, &scaler)
+            for k in heads.indices { heads[k].committee.prepare(i, sample, chunks[k], scaler) }
         }
+        for k in heads.indices { heads[k].committee.finishRun(chunks[k]) }
+        self.scaler = scaler
+        for (output, head) in zip(active, heads) { output.head = head }
     }
 
     // MARK: Networks alone
@@ -117,15 +118,22 @@ extension Learner {
         case .whole(let values, _): scaleRows(values, count, labelled: labelled, mayMiss: mayMiss, buffers)
         case .lists: scaleLists(rows, count, labelled: labelled, buffers)
         }
+        let done = isAlone ? outputs[0].learnByNetwork(count, buffers) : learnByNetworks(count, buffers)
+        if done < count {
+            // As if the rest had never been seen: the statistics again, of the samples done.
+            scaler?.rollBack()
+            for i in 0..<done where !labelled[i].isNaN { scaler?.update(rows[i]) }
+        }
+        for output in outputs where output.head != nil { output.learnTargets(done) }
+        return done
+    }
+
+    /// Lets the networks of several outputs learn samples, up to one that a network rejects; returns how many.
+    private func learnByNetworks(_ count: Int, _ buffers: RunSamples) -> Int {
         let active = outputs.filter { $0.head != nil }
         // Where one network rejects a sample, the others must not have learned it: they learn as copies.
-        let originals = active.count > 1 ? active.map { $0.replaceNetworkByCopy() } : []
-        let scales = configuration.scaling
-        var learned: [Int] = []
-        for output in active {
-            if scales { output.scaleTargets(count) }
-            learned.append(output.head!.network.run(output.buffers!.chunk(count, buffers)))
-        }
+        let originals = active.map { $0.replaceNetworkByCopy() }
+        let learned = active.map { $0.learnByNetwork(count, buffers) }
         let done = learned.min()!
         for (k, output) in active.enumerated() where learned[k] > done {
             output.head!.committee.racers[0].network = originals[k]
@@ -133,12 +141,6 @@ extension Learner {
             let again = originals[k].run(output.buffers!.chunk(done, buffers))
             precondition(again == done, "a network takes what it took before")
         }
-        if done < count {
-            // As if the rest had never been seen: the statistics again, of the samples done.
-            scaler?.rollBack()
-            for i in 0..<done where !labelled[i].isNaN { scaler?.update(rows[i]) }
-        }
-        if scales { for output in active { output.learnTargets(done) } }
         return done
     }
 
@@ -237,8 +239,14 @@ extension LearnerOutput {
     /// Whether targets are standardised for the network.
     private var scalesTargets: Bool { head!.committee.isAlone && configuration.scaling && task == .regression }
 
+    /// Lets the network learn samples, up to one that it rejects; returns how many.
+    fileprivate func learnByNetwork(_ count: Int, _ samples: RunSamples) -> Int {
+        scaleTargets(count)
+        return head!.network.run(buffers!.chunk(count, samples))
+    }
+
     /// Keeps the targets as values and scales them, each by the statistics of those before it.
-    fileprivate func scaleTargets(_ count: Int) {
+    private func scaleTargets(_ count: Int) {
         guard scalesTargets else { return }
         let buffers = buffers!
         var moments = head!.targets

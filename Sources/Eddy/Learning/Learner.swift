@@ -377,10 +377,11 @@ struct LabelledChunk {
         samples = chunk
         isPlain = chunk.isPlain
         fits = chunk.outputs == outputs
-        labels =
-            fits
-            ? [chunk.labels] + chunk.furtherLabels
-            : Array(repeating: Labels(numbers: Array(repeating: .nan, count: chunk.count)), count: outputs)
+        if fits {
+            labels = outputs == 1 ? [chunk.labels] : [chunk.labels] + chunk.furtherLabels
+        } else {
+            labels = Array(repeating: Labels(numbers: Array(repeating: .nan, count: chunk.count)), count: outputs)
+        }
     }
 
     var count: Int { samples.count }

@@ -86,10 +86,12 @@ public struct ReplyWriter: Sendable {
             let id = chunk.samples.identifiers[i]
             if !steps.hasPrediction(at: i), steps.losses[i].isNaN {
                 sayThatItWaits(line: chunk.lines[i], id: id ?? "")
+            } else if !steps.hasPrediction(at: i), style == .predictions {
+                say("!none line=\(chunk.lines[i])")
             } else if !steps.outputs.isEmpty {
                 several.write(steps, i, line: chunk.lines[i], id: id, step: step, style, into: &out)
             } else if style == .predictions {
-                writePrediction(steps, i, line: chunk.lines[i])
+                writePrediction(steps, i)
             } else if style == .json {
                 writeJSON(steps, i, line: chunk.lines[i], id: id, step: step)
             }
@@ -113,13 +115,9 @@ public struct ReplyWriter: Sendable {
         }
     }
 
-    private mutating func writePrediction(_ steps: StepChunk, _ i: Int, line: Int) {
-        if steps.hasPrediction(at: i) {
-            writeOutcome(steps, i)
-            out.write("\n" as StaticString)
-        } else {
-            say("!none line=\(line)")
-        }
+    private mutating func writePrediction(_ steps: StepChunk, _ i: Int) {
+        writeOutcome(steps, i)
+        out.write("\n" as StaticString)
     }
 
     private mutating func writeJSON(_ steps: StepChunk, _ i: Int, line: Int, id: String?, step: UInt64) {
