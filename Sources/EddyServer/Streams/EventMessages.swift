@@ -6,7 +6,7 @@
 //     model    when it has changed
 //     drift    each change found in the stream, once
 //
-// What a slow page misses merges kind by kind. Made once for all pages; histograms and encoding are off the session's
+// The four sources are merged (AsyncAlgorithms). What a slow page misses merges kind by kind. Made once for all pages; histograms and encoding are off the session's
 // executor, which pays for copies alone.
 
 import AsyncAlgorithms
@@ -136,50 +136,65 @@ extension SharedMessages<Events> {
             },
             encode: { $0.messages },
             source: {
-                let reports = LossReport.reports(session, rate: 10).makeAsyncIterator()
-                let changes = session.losses.paced(.milliseconds(500)).makeAsyncIterator()
-                let drifts = session.drifts.makeAsyncIterator()
-                return { publish in await tell(side, tallies, reports, changes, drifts, publish) }
+                // Subscribed here, so that nothing told from now on is missed; iterated by the pump.
+                let losses = Subscribed(iterator: LossReport.reports(session, rate: 10).makeAsyncIterator())
+                let changes = Subscribed(iterator: session.losses.paced(.milliseconds(500)).makeAsyncIterator())
+                let drifts = Subscribed(iterator: session.drifts.makeAsyncIterator())
+                return { publish in
+                    for await events in side.events(losses, changes, drifts, tallies) { publish(events) }
+                }
             })
     }
+}
 
-    private static func tell(
-        _ side: LearnerSide, _ tallies: [StreamTally], _ reports: LossReports.Iterator,
-        _ changes: Paced<Broadcast<LossWindow>>.Iterator, _ drifts: Broadcast<DriftSeries>.Iterator,
-        _ publish: @escaping @Sendable (Events) -> Void
-    ) async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                var reports = reports
-                while let report = await reports.next() { publish(Events(loss: report)) }
-            }
-            group.addTask {
-                var drifts = drifts
-                while let series = await drifts.next() { publish(Events(drifts: series)) }
-            }
-            group.addTask {
-                var changes = changes
-                while await changes.next() != nil {
-                    if let layers = await side.layers() { publish(Events(layers: layers)) }
-                }
-            }
-            group.addTask {
-                var told = await side.description().identity
-                var rate = StepRate()
-                for await _ in AsyncTimerSequence(interval: .seconds(1), clock: .continuous) {
-                    var report = await side.report(tallies)
-                    report.samplesPerSecond = rate.advance(to: report.step) ?? 0
-                    var events = Events(stream: report)
-                    let description = await side.description()
-                    if description.identity != told {
-                        told = description.identity
-                        events.model = description
-                    }
-                    publish(events)
-                }
-            }
-            await group.next()  // the losses end with the session, and the clock with them
-            group.cancelAll()
-        }
+extension LearnerSide {
+    /// The four sources of `/events`, merged. It ends with the session's losses.
+    fileprivate func events(
+        _ losses: Subscribed<LossReports.Iterator>,
+        _ changes: Subscribed<PacedSequence<Broadcast<LossWindow>, ContinuousClock>.Iterator>,
+        _ drifts: Subscribed<Broadcast<DriftSeries>.Iterator>, _ tallies: [StreamTally]
+    ) -> some AsyncSequence<Events, Never> & Sendable {
+        let ticks = AsyncTimerSequence(interval: .seconds(1), clock: .continuous)
+        let status = StreamStatus(self, tallies)
+        // A session's end ends all four: the clock would go on.
+        let told = chain(losses.map { Events(loss: $0) as Events? }, [nil].async)
+        let others = merge(
+            changes.compactMap { _ in await layers().map { Events(layers: $0) } }, drifts.map { Events(drifts: $0) },
+            ticks.map { _ in await status.next() })
+        return merge(told, others.map { $0 as Events? }).prefix { $0 != nil }.compactMap(\.self)
     }
+}
+
+/// What is told once a second: how the stream does, and what has been found out since.
+private actor StreamStatus {
+    private let side: LearnerSide
+    private let tallies: [StreamTally]
+    private var rate = StepRate()
+    /// Nil before the first tick, which tells it: it may have changed since the subscriber came.
+    private var told: [String]?
+
+    init(_ side: LearnerSide, _ tallies: [StreamTally]) { (self.side, self.tallies) = (side, tallies) }
+
+    func next() async -> Events {
+        var report = await side.report(tallies)
+        report.samplesPerSecond = rate.advance(to: report.step) ?? 0
+        var events = Events(stream: report)
+        let description = await side.description()
+        if description.identity != told {
+            told = description.identity
+            events.model = description
+        }
+        return events
+    }
+}
+
+/// A subscription that was made before it is iterated, by one task.
+private struct Subscribed<Iterator: AsyncIteratorProtocol & Sendable>: AsyncSequence, Sendable
+where Iterator.Failure == Never {
+    typealias Element = Iterator.Element
+    typealias Failure = Never
+
+    let iterator: Iterator
+
+    func makeAsyncIterator() -> Iterator { iterator }
 }

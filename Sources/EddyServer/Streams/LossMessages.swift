@@ -141,15 +141,15 @@ struct LossReport: Mergeable {
 struct LossReports: AsyncSequence, Sendable {
     typealias Failure = Never
 
-    let windows: Paced<Broadcast<LossWindow>>
+    let windows: PacedSequence<Broadcast<LossWindow>, ContinuousClock>
 
     func makeAsyncIterator() -> Iterator { Iterator(windows: windows.makeAsyncIterator()) }
 
     struct Iterator: AsyncIteratorProtocol, Sendable {
-        var windows: Paced<Broadcast<LossWindow>>.Iterator
+        var windows: PacedSequence<Broadcast<LossWindow>, ContinuousClock>.Iterator
         private var rate = StepRate()
 
-        init(windows: Paced<Broadcast<LossWindow>>.Iterator) { self.windows = windows }
+        init(windows: PacedSequence<Broadcast<LossWindow>, ContinuousClock>.Iterator) { self.windows = windows }
 
         mutating func next() async -> LossReport? { await next(isolation: nil) }
 
