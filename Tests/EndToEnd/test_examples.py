@@ -25,7 +25,7 @@ def output(name, *arguments):
 class ExamplesTest(unittest.TestCase):
     def test_embed_for_await(self):
         first, centre, corner = output("EmbedForAwait")
-        self.assertEqual(first, "learned 20000, rejected 0, listened to 20000")
+        self.assertEqual(first, "learned 5000, rejected 0, listened to 5000")
         self.assertIn("inside", centre)
         self.assertIn("outside", corner)
 
@@ -51,8 +51,8 @@ class ExamplesTest(unittest.TestCase):
         """Closures of main.swift, of an actor and of a @MainActor class are called where they belong."""
         for _ in range(5):
             lines = output("PublisherForms")
-            for line in ("windows 20000 received 20000 mean true collected true", "model 20000 true",
-                         "actor 20000 false true", "taught 500", "subscribed 200", "done"):
+            for line in ("windows 5000 received 5000 mean true collected true", "model 5000 true",
+                         "actor 5000 false true", "taught 500", "subscribed 200", "done"):
                 self.assertIn(line, lines)
 
 

@@ -6,7 +6,7 @@ import AsyncAlgorithms
 import Eddy
 
 // A stream of samples: is a point inside the circle? Any AsyncSequence of Sample will do.
-let points = (0..<20_000).async.map { number in
+let points = (0..<5_000).async.map { number in
     let x = Float(number * 37 % 199) / 99.5 - 1
     let y = Float(number * 53 % 211) / 105.5 - 1
     return Sample([x, y], label: x * x + y * y < 0.5 ? "inside" : "outside")
