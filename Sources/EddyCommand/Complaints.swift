@@ -6,32 +6,41 @@ import Eddy
 /// Errors to standard error, each with its file.
 struct Complaints {
     var file = ""
-    private(set) var count = 0
     /// What became of all lines.
     private(set) var tally = SampleTally()
+    private var told = 0
+
+    /// Lines that were not taken.
+    var count: UInt64 { tally.rejected }
 
     /// Takes in what came of a chunk.
     mutating func add(_ chunk: LearnedChunk) {
         tally.add(chunk)
-        for error in chunk.rejections { add(error) }
+        for error in chunk.rejections { tell(error) }
         for event in chunk.events {
             switch event.kind {
-            case .refusedDirective(let error): add(error)
+            case .refusedDirective(let error): reject(error)
             case .directive(let directive):
-                add(SampleError(.notASample, line: event.line, expected: "samples", got: "!" + directive))
-            case .foreign(let why): add(SampleError(.format, line: event.line, expected: "samples", got: why))
+                reject(SampleError(.notASample, line: event.line, expected: "samples", got: "!" + directive))
+            case .foreign(let why): reject(SampleError(.format, line: event.line, expected: "samples", got: why))
             case .rejected, .lateLabel: break
             }
         }
     }
 
-    private mutating func add(_ error: SampleError) {
-        count += 1
-        if count <= 10 { Terminal.complain("\(file): \(error)") }
+    /// What a feed would obey or refuse is no sample in a file.
+    private mutating func reject(_ error: SampleError) {
+        tally.reject(error)
+        tell(error)
+    }
+
+    private mutating func tell(_ error: SampleError) {
+        told += 1
+        if told <= 10 { Terminal.complain("\(file): \(error)") }
     }
 
     func finish() {
-        if count > 10 { Terminal.complain("and \(count - 10) more errors") }
+        if told > 10 { Terminal.complain("and \(told - 10) more errors") }
     }
 
     /// What a summary says of samples without labels, and of what was rejected most.

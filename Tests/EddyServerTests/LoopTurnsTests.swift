@@ -40,6 +40,14 @@ private actor Host {
     }
 }
 
+private final class Counter: Sendable {
+    private let count = Atomic(0)
+
+    var value: Int { count.load(ordering: .relaxed) }
+
+    func add() { count.add(1, ordering: .relaxed) }
+}
+
 @Suite struct LoopTurnsTests {
     @Test func turns_comeInTheOrderOfAsking() async throws {
         let host = Host(MultiThreadedEventLoopGroup.singleton.next())
@@ -47,7 +55,7 @@ private actor Host {
         await withTaskGroup(of: Void.self) { group in
             for number in 0..<50 {
                 group.addTask { await host.takeTurn(number) }
-                while await host.activity.queue < number + 1 { await Task.yield() }
+                while host.activity.queue < number + 1 { await Task.yield() }
             }
             await host.end()
         }
@@ -61,18 +69,18 @@ private actor Host {
     @Test func socketsAreLookedAt_betweenTurns() async throws {
         let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
         let host = Host(loop)
-        let accepted = Atomic(0)
+        let accepted = Counter()
         let listener = try await ServerBootstrap(group: loop)
             .childChannelInitializer { channel in
-                accepted.add(1, ordering: .relaxed)
+                accepted.add()
                 return channel.close()
             }
             .bind(host: "127.0.0.1", port: 0).get()
-        let isDone = Atomic(false)
+        let ended = Counter()
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<2 {
                 group.addTask(executorPreference: EventLoopTaskExecutor(loop)) {
-                    while !isDone.load(ordering: .relaxed) {
+                    while ended.value == 0 {
                         await host.begin()
                         await host.learn(for: .milliseconds(1))
                         await host.end()
@@ -82,11 +90,11 @@ private actor Host {
             for number in 1...5 {
                 _ = try? await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                     .connect(to: listener.localAddress!).get()
-                try? await eventually { accepted.load(ordering: .relaxed) >= number }
+                try? await eventually { accepted.value >= number }
             }
-            isDone.store(true, ordering: .relaxed)
+            ended.add()
         }
-        #expect(accepted.load(ordering: .relaxed) == 5)
+        #expect(accepted.value == 5)
         try await listener.close()
     }
 }

@@ -44,7 +44,7 @@ import Testing
             var row = Raw(target: Int(steps.targets[0]), loss: Double(steps.losses[0]), distribution: [])
             if !steps.predictions[0].isNaN {
                 let outputs = learner.network!.outputs
-                let said = (0..<outputs).map { Double(learner.buffers!.predictions[$0]) }
+                let said = (0..<outputs).map { Double(learner.outputs[0].buffers!.predictions[$0]) }
                 row.distribution = outputs == 1 ? [1 - said[0], said[0]] : said
                 row.prediction = Int(steps.predictions[0])
                 row.probability = Double(steps.probabilities[0])

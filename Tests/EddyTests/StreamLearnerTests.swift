@@ -39,7 +39,7 @@ import Testing
     }
 
     /// Two connections are decoded before either is learned.
-    @Test func theSecondOfTwoProposals_isFittedByName() throws {
+    @Test func theSecondOfTwoProposals_isReadByTheFirst() throws {
         let core = try StreamLearner()
         var (one, other) = (SampleDecoder(schema: core.schema), SampleDecoder(schema: core.schema))
         let first = decode("a,b,label\n1,2,x\n", &one)
@@ -53,18 +53,44 @@ import Testing
         #expect(next.proposal == nil && next.samples.features == [30, 40])
     }
 
-    @Test func aProposalOfOtherColumns_isRefused_andItsConnectionReadAnew() throws {
+    /// What two connections say first, and how many inputs the one has that is learned first.
+    private static let races = [
+        ("red,1,a\n", "5,blue,b\n"), ("2020-01-05,1,a\n", "1,2,3,4,5,6,b\n"),
+        ("colour,x,label\nred,1,a\n", "kind,x,label\nblue,5,b\n"),
+        ("{\"x\":1,\"y\":2,\"label\":\"a\"}\n", "{\"x\":3,\"label\":\"b\"}\n"),
+        ("a,b,label\n1,2,x\n", "{\"p\": 1, \"a\": 2, \"label\": \"y\"}\n!label nobody y\n"),
+        ("1,2,a\n", "{\"x\":3,\"label\":\"b\"}\n"), ("x y | a:1\n", "1,2,b\n"), ("1,2,a\n", "yes | a:1\n"),
+    ]
+
+    /// Decoded before the other was learned or after it, a connection's first lines come to the same.
+    @Test(arguments: races) func aRaceOfFirstLines_isAsIfTheSecondCameLater(first: String, second: String) throws {
+        let (raced, orderly) = (try StreamLearner(), try StreamLearner())
+        var (one, other) = (SampleDecoder(schema: raced.schema), SampleDecoder(schema: raced.schema))
+        let chunks = [decode(first, &one), decode(second, &other)]
+        let learned = chunks.map { raced.learn($0) }
+        var (a, b) = (SampleDecoder(schema: orderly.schema), SampleDecoder(schema: orderly.schema))
+        let expected = [orderly.learn(decode(first, &a)), orderly.learn(decode(second, &b))]
+        #expect(learned.map(\.learned) == expected.map(\.learned))
+        #expect(learned.map(\.rejections) == expected.map(\.rejections))
+        #expect(try bytes(raced) == bytes(orderly))
+        let more = second.split(separator: "\n").last.map { $0 + "\n" }!
+        #expect(raced.learn(decode(more, &other)).rejections == orderly.learn(decode(more, &b)).rejections)
+        #expect(try bytes(raced) == bytes(orderly))
+    }
+
+    @Test(arguments: [1, 4]) func namesOfOutputs_doNotDependOnHowAStreamIsCut(lines: Int) throws {
         let core = try StreamLearner()
-        var (one, other) = (SampleDecoder(schema: core.schema), SampleDecoder(schema: core.schema))
-        let first = decode("a,b,label\n1,2,x\n", &one)
-        let second = decode("{\"p\": 1, \"q\": 2, \"r\": 3, \"label\": \"y\"}\n!label a y\n", &other)
-        #expect(core.learn(first).learned == 1)
-        let before = try bytes(core)
-        let refused = core.learn(second)
-        #expect(refused.rejections.map(\.code) == [.schema, .schema] && refused.learned == 0)
-        #expect(refused.rejections.map(\.line) == [1, 2])
-        #expect(try bytes(core) == before)
-        #expect(core.learn(decode("{\"a\": 5, \"b\": 6, \"label\": \"y\"}\n", &other)).samples.features == [5, 6])
+        var decoder = SampleDecoder(schema: core.schema)
+        let text = [
+            "{\"id\":\"a\",\"x\":1}\n", "{\"id\":\"b\",\"x\":2}\n!label nobody 5\n",
+            "{\"x\":3,\"label\":{\"p\":1.5,\"k\":\"red\"}}\n", "{\"x\":4,\"label\":{\"p\":2.5,\"k\":\"blue\"}}\n",
+        ]
+        var rejected = 0
+        for first in stride(from: 0, to: 4, by: lines) {
+            rejected += core.learn(decode(text[first..<first + lines].joined(), &decoder)).rejections.count
+        }
+        #expect(core.learner.names == ["p", "k"] && core.schema.current?.labels == ["p", "k"])
+        #expect(rejected == 1, "a late label that matches nothing does not say how many labels there are")
     }
 
     // MARK: Questions

@@ -29,7 +29,7 @@ import Testing
         try LateClassStream(rawValue: name)?.samples() ?? samples(name)
     }
 
-    private func hash(_ bytes: [UInt8]) -> String { String(ModelFile.checksum(bytes[...]), radix: 16) }
+    private func hash(_ bytes: [UInt8]) -> String { String(FNV1a.hash(bytes), radix: 16) }
 
     private func hash(_ numbers: [Float]) -> String {
         hash(numbers.flatMap { number in withUnsafeBytes(of: number.bitPattern.littleEndian) { Array($0) } })

@@ -21,7 +21,7 @@ class PipeTest(ServerTest):
         self.assertEqual(done.returncode, 0)
         self.assertRegex(
             done.stdout.decode(),
-            r"\A!summary accepted=569 learned=569 predicted=0 rejected=0 mean_loss=0\.\d+ unit=nats\n\Z")
+            r"\A!summary accepted=569 learned=569 predicted=0 rejected=0 mean_loss=0\.\d+ unit=nats label=\"label\"\n\Z")
 
     def test_cat_piped_into_nc_is_learned_whole(self):
         server = self.serve()

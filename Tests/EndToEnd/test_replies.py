@@ -31,7 +31,7 @@ class RepliesTest(ServerTest):
     def test_predictions_are_one_line_for_every_data_line_in_order(self):
         replies = self.replies("predictions")
         expected = [
-            CLASS, CLASS, r'!error line=4 column=1 field=x expected=number got="oops"', CLASS, r"!pong",
+            r"!none line=2", CLASS, r'!error line=4 column=1 field=x expected=number got="oops"', CLASS, r"!pong",
             r'!error line=7 expected=".*fields.*" got="5 fields"', CLASS,
             r'!error line=10 column=2 field=y expected=number got="-"', CLASS]
         # The directive !reply was line 1.
@@ -43,7 +43,8 @@ class RepliesTest(ServerTest):
     def test_regression_predicts_the_value_alone(self):
         replies = self.replies("predictions", "x,y,label\n1,2,100.5\n2,1,101.5\n3,3\n")
         self.assertEqual(len(replies), 3)
-        for reply in replies:
+        self.assertEqual(replies[0], "!none line=3")
+        for reply in replies[1:]:
             float(reply)
 
     def test_json_says_the_same_as_objects(self):
@@ -57,8 +58,12 @@ class RepliesTest(ServerTest):
                 self.assertEqual(set(o["error"]), {"expected", "got"})
                 self.assertNotIn("prediction", o)
             else:
-                self.assertIn(o["prediction"], ("a", "b"))
-                self.assertTrue(0 <= o["probability"] <= 1, o)
+                if o["line"] == 3:  # nothing is known yet
+                    self.assertIsNone(o["prediction"])
+                    self.assertNotIn("probability", o)
+                else:
+                    self.assertIn(o["prediction"], ("a", "b"))
+                    self.assertTrue(0 <= o["probability"] <= 1, o)
                 self.assertEqual("loss" in o, "step" in o)
         self.assertEqual([o["line"] for o in objects if "error" in o], [5, 8, 11])
         self.assertNotIn("loss", objects[3])  # it has no label
@@ -87,7 +92,8 @@ class RepliesTest(ServerTest):
         replies = self.talk(self.serve(), STREAM)
         self.assertEqual([reply.split()[0] for reply in replies], ["!error", "!pong", "!error", "!error", "!summary"])
         self.assertRegex(
-            replies[-1], r"\A!summary accepted=5 learned=4 predicted=1 rejected=3 mean_loss=\d+\.\d+ unit=nats\Z")
+            replies[-1], r"\A!summary accepted=5 learned=4 predicted=1 rejected=3 mean_loss=\d+\.\d+ unit=nats "
+            r'label="label" most_rejected="1 × [^"]*expected [^"]*"\Z')
 
     def test_summary_of_nothing(self):
         replies = self.talk(self.serve(), "")
@@ -136,7 +142,8 @@ class RepliesTest(ServerTest):
         self.assertEqual(feed.rest(), [])
         self.assertEqual(len(replies), len(lines))
         for number, (reply, ok) in enumerate(zip(replies, good), start=2):
-            self.assertRegex(reply, r"\A" + CLASS + r"\Z" if ok else r"\A!error line=%d column=1 " % number)
+            said = CLASS + r"\Z" if number > 2 else "!none line=2"
+            self.assertRegex(reply, r"\A" + said if ok else r"\A!error line=%d column=1 " % number)
 
 
 class LoneLineTest(ServerTest):
@@ -144,7 +151,7 @@ class LoneLineTest(ServerTest):
 
     def test_first_CSV_line_without_header(self):
         feed = self.feed(self.serve("--reply", "predictions"))
-        self.assertRegex(feed.ask("5.1,3.5,1.4,0.2,setosa\n"), r"\Asetosa ")
+        self.assertEqual(feed.ask("5.1,3.5,1.4,0.2,setosa\n"), "!none line=1")
         self.assertRegex(feed.ask("5.1,3.5,1.4,0.2\n"), r"\Asetosa ")
 
     def test_first_line_below_a_header(self):
@@ -154,7 +161,7 @@ class LoneLineTest(ServerTest):
 
     def test_first_JSON_line(self):
         feed = self.feed(self.serve("--reply", "predictions"))
-        self.assertRegex(feed.ask('{"x": 1, "y": 2, "label": "a"}\n'), r"\Aa ")
+        self.assertEqual(feed.ask('{"x": 1, "y": 2, "label": "a"}\n'), "!none line=1")
         other = self.feed(self.serve("--reply", "predictions"))
         self.assertRegex(other.ask("[1, 2, 3.5]\n"), r".")
 

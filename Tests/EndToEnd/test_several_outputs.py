@@ -43,7 +43,7 @@ class SeveralOutputsTest(InterfaceTest):
         server = self.serve("--label", "price,kind")
         replies = self.talk(server, CSV)
         self.assertTrue(replies[0].startswith("!summary accepted=400 learned=400 predicted=0 rejected=0 "), replies)
-        self.assertTrue(replies[0].endswith(" unit=mixed"), replies)
+        self.assertIn(" unit=mixed label=", replies[0])
         self.assertRegex(replies[1], r'^!output name="price" learned=356 mean_loss=\S+ unit=squared$')
         self.assertRegex(replies[2], r'^!output name="kind" learned=400 mean_loss=\S+ unit=nats$')
         self.check_model(self.get(server, "/model"))

@@ -130,6 +130,18 @@ class ShutdownTest(ServerTest):
         server.signal(signal.SIGTERM)
         self.assertEqual(server.wait(), 0, server.errors())
 
+    def test_client_that_half_closes_and_never_reads_is_cut_at_the_deadline(self):
+        server = self.serve("--reply", "json")
+        feed = self.feed(server, receive_buffer=4096)
+        feed.socket.settimeout(2)
+        try:
+            feed.send("1,2,a\n" * 200_000)
+        except OSError:
+            pass  # it has stopped reading
+        feed.end()
+        server.signal(signal.SIGTERM)
+        self.assertEqual(server.wait(), 0)
+
     def test_connections_that_arrive_as_it_stops_do_no_harm(self):
         for _ in range(12):
             server, arrivals = self.serve(), []

@@ -37,6 +37,8 @@ public struct DecodedChunk: Sendable {
     public internal(set) var events: [DecodedEvent] = []
     /// The columns of the samples, where their decoder found them and the stream has not accepted them yet.
     public internal(set) var proposal: SchemaProposal?
+    /// Decodes the same bytes by the schema that holds by then; nil where nothing is proposed.
+    var decodedAgain: (@Sendable () -> DecodedChunk)?
     /// Whether a buffer of the source, which may be a message, ends with this chunk.
     public internal(set) var endsBuffer = false
     /// When its bytes arrived; nil where it was not made from bytes.

@@ -78,6 +78,7 @@ public struct SampleDecoder: Sendable {
     public mutating func decode(
         _ bytes: UnsafeBufferPointer<UInt8>, within limit: ChunkLimit
     ) -> (chunk: DecodedChunk, used: Int) {
+        let before = claim.isFirst ? self : nil
         begin()
         guard let start = bytes.baseAddress else { return (take(), 0) }
         let end = start + bytes.count
@@ -104,11 +105,35 @@ public struct SampleDecoder: Sendable {
             }
             cursor = newline + 1
         }
-        return (take(), isForeign ? bytes.count : cursor - start)
+        let used = isForeign ? bytes.count : cursor - start
+        var chunk = take()
+        if chunk.proposal != nil, let before {
+            let bytes = Array(bytes[..<used])
+            chunk.decodedAgain = {
+                var decoder = before
+                return bytes.withUnsafeBufferPointer { decoder.decode($0, within: limit).chunk }
+            }
+        }
+        return (chunk, used)
     }
 
     /// The end of the stream: the last line, where no newline ended it.
-    public mutating func finish() -> DecodedChunk {
+    public mutating func finish() -> DecodedChunk { again { $0.finishOnce() } }
+
+    /// What a call yields, with the means to repeat it where columns are proposed.
+    private mutating func again(_ decode: @escaping @Sendable (inout SampleDecoder) -> DecodedChunk) -> DecodedChunk {
+        let before = claim.isFirst ? self : nil
+        var chunk = decode(&self)
+        if chunk.proposal != nil, let before {
+            chunk.decodedAgain = {
+                var decoder = before
+                return decode(&decoder)
+            }
+        }
+        return chunk
+    }
+
+    private mutating func finishOnce() -> DecodedChunk {
         begin()
         if let packed, !isForeign, let error = packed.finish() { reject(error) }
         if !isDiscarding, !carry.isEmpty, !isForeign { processCarry() }
@@ -120,13 +145,15 @@ public struct SampleDecoder: Sendable {
     /// A message begins, which may hold packed samples; their records are counted on from message to message.
     mutating func beginMessage(_ beginning: some Collection<UInt8>) {
         areMessages = true
-        if PackedReader.begins(beginning) {
+        if PackedReader.beginsMessage(beginning) {
             packed = PackedReader(beginning: [], limit: lineLimit, recordsBefore: packedRecords)
         }
     }
 
     /// A message ends, and with it its last line.
-    mutating func endMessage() -> DecodedChunk {
+    mutating func endMessage() -> DecodedChunk { again { $0.endMessageOnce() } }
+
+    private mutating func endMessageOnce() -> DecodedChunk {
         begin()
         guard let packed else {
             if isDiscarding { isDiscarding = false } else if !carry.isEmpty, !isForeign { processCarry() }
@@ -328,9 +355,8 @@ public struct SampleDecoder: Sendable {
         chunk.events.append(DecodedEvent(index: chunk.samples.count, line: line, kind: .lateLabel(late)))
     }
 
-    private mutating func lateLabel(_ directive: String) throws(SampleError) -> LateLabel {
-        let outputs = claim.current == nil ? 1 : claim.claimLabels(["label"]).count
-        return try LateLabel(directive: directive, outputs: outputs, line: line)
+    private func lateLabel(_ directive: String) throws(SampleError) -> LateLabel {
+        try LateLabel(directive: directive, outputs: claim.outputs, line: line)
     }
 
     /// `!format …` is the decoder's own, `!label …` counts as a data line; all other directives are handed on.

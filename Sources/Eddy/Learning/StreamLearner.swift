@@ -86,20 +86,30 @@ public final class StreamLearner {
     public func learn(_ samples: SampleChunk) -> LearnedChunk { learn(DecodedChunk(samples: samples)) }
 
     private func step(_ samples: SampleChunk, _ proposal: SchemaProposal?) -> StepChunk {
-        if learner.inputs == nil { learner.expectedSchema = schema.current ?? proposal?.schema }
+        if learner.inputs == nil { learner.expectedSchema = expected(proposal) }
         var steps = learner.learn(samples)
         late.settle(&steps)
         if steps.count > steps.rejections.count { accept(proposal, samples) }
         return steps
     }
 
+    /// The schema that samples have: the accepted one, or the proposal where there is none, or its labels are open.
+    private func expected(_ proposal: SchemaProposal?) -> Schema? {
+        guard let accepted = schema.accepted else { return proposal?.schema }
+        guard accepted.isLabelOpen, let proposal, !proposal.isLabelOpen,
+            proposal.schema.columns == accepted.schema.columns
+        else { return accepted.schema }
+        return proposal.schema
+    }
+
     /// Accepts the columns of samples of which one was taken.
     private func accept(_ proposal: SchemaProposal?, _ samples: SampleChunk) {
-        guard proposal != nil || labels.isEmpty else { return }
         if let proposal {
-            labels = schema.accept(proposal).labels
-        } else {
-            var own = Schema(inputs: samples.inputs)
+            // A label that was rejected does not say how many there are.
+            let isOpen = proposal.isLabelOpen || learner.step == 0
+            labels = schema.accept(SchemaProposal(proposal.schema, isLabelOpen: isOpen)).labels
+        } else if labels.isEmpty || schema.accepted?.isLabelOpen == true, learner.step > 0 || labels.isEmpty {
+            var own = schema.current ?? Schema(inputs: samples.inputs)
             if !learner.isAlone {
                 (own.label, own.furtherLabels) = (learner.names[0], Array(learner.names[1...]))
             }
@@ -109,28 +119,29 @@ public final class StreamLearner {
 
     // MARK: The schema
 
-    /// A chunk with its columns in the order of the accepted schema; nil where they are others.
+    /// A chunk with its columns as in the accepted schema; nil where that cannot be had.
+    ///
+    /// Two connections may send their first samples at once, each decoded before either was accepted. The second is
+    /// decoded again.
     private func fitted(_ chunk: DecodedChunk) -> DecodedChunk? {
         guard let own = chunk.proposal?.schema, let accepted = schema.current, own.columns != accepted.columns else {
             return chunk
         }
-        guard let samples = chunk.samples.fitted(from: own, to: accepted) else { return nil }
-        var fitted = chunk
-        fitted.samples = samples
+        guard var fitted = chunk.decodedAgain?() else { return nil }
+        (fitted.endsBuffer, fitted.arrived) = (chunk.endsBuffer, chunk.arrived)
         return fitted
     }
 
     /// A chunk all of whose samples are rejected: their columns are not those of the stream.
     private func refused(_ chunk: DecodedChunk) -> LearnedChunk {
         var steps = StepChunk(stepsBefore: step, count: chunk.samples.count)
-        let names = schema.current?.columns.prefix(12).map(\.name).joined(separator: ", ") ?? ""
         for index in 0..<chunk.samples.count {
             steps.reject(
                 index,
                 SampleError(
                     .schema, line: index + 1,
-                    expected: "the columns of the stream's first sample, which came by another connection: \(names)",
-                    got: "other columns"))
+                    expected: "\(SchemaProposal.columns(schema.current)), as the stream's first sample had",
+                    got: SchemaProposal.columns(chunk.proposal?.schema)))
         }
         var kept = chunk
         kept.events = chunk.events.map { event in
@@ -196,7 +207,7 @@ public final class StreamLearner {
         var limit = ChunkLimit.unknown
         if let columns = learner.columns, learner.inputs != nil {
             limit.samples = max(1, min(1024, 2_000_000 / (learner.work + 200)))
-            limit.numbers = limit.samples * columns + 2_000_000 / max(1, learner.workOfTerm)
+            limit.numbers = max(1, limit.samples * columns + 2_000_000 / max(1, learner.workOfTerm))
         }
         limit.lateLabel = late.longest
         return limit

@@ -35,7 +35,9 @@ public struct LearnedSequence<Base: AsyncSequence>: AsyncSequence {
             guard let element = try await base.next(isolation: actor) else { return nil }
             let chunk = chunk(element)
             // A directive does not wait for the learner.
-            guard chunk.concernsLearner else { return LearnedChunk(chunk, StepChunk(stepsBefore: 0, count: 0)) }
+            guard chunk.concernsLearner else {
+                return LearnedChunk(chunk, StepChunk(stepsBefore: session.progress.step, count: 0))
+            }
             return await session.learnInTurn(chunk, from: source)
         }
     }

@@ -79,7 +79,7 @@ public struct SampleTally: Sendable {
         if !steps.outputs.isEmpty { add(outputs: steps) }
         if !chunk.labels.isEmpty { labels = chunk.labels }
         guard !steps.rejections.isEmpty || !chunk.events.isEmpty else { return }
-        for error in chunk.rejections { note(error) }
+        for error in chunk.rejections { reject(error) }
     }
 
     private mutating func add(outputs steps: StepChunk) {
@@ -91,7 +91,8 @@ public struct SampleTally: Sendable {
         }
     }
 
-    private mutating func note(_ error: SampleError) {
+    /// Counts a line that was not taken.
+    package mutating func reject(_ error: SampleError) {
         rejected += 1
         if errors.count < 10 { errors.append(error) }
         let kind = RejectionKind(code: error.code, field: error.field, expected: error.expected)

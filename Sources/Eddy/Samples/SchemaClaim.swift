@@ -7,7 +7,8 @@
 // Decoders propose and the learner decides, so that the order of learning alone determines the schema, whatever the
 // threads on which connections are decoded. A proposal travels in the chunk of the samples that it describes. The learner
 // accepts it with the first sample that it takes; a sample that is rejected fixes nothing. From then on every
-// connection's columns are mapped to the accepted schema: by name where both have names, else by position.
+// connection's columns are mapped to the accepted schema: by name where both have names, else by position. A chunk that was
+// decoded before another connection's proposal was accepted is decoded again.
 
 import Synchronization
 
@@ -20,6 +21,12 @@ public struct SchemaProposal: Sendable, Hashable {
     public init(_ schema: Schema, isLabelOpen: Bool = false) {
         self.schema = schema
         self.isLabelOpen = isLabelOpen
+    }
+
+    /// Columns as an error tells them.
+    static func columns(_ schema: Schema?) -> String {
+        let names = schema?.columns.map(\.name) ?? []
+        return "columns " + names.prefix(12).joined(separator: ", ") + (names.count > 12 ? ", …" : "")
     }
 }
 
@@ -73,6 +80,9 @@ struct SchemaDraft: Sendable {
     /// The schema by which samples are laid out; nil before the first.
     var current: Schema? { proposal?.schema ?? accepted.current }
 
+    /// Whether the stream has accepted nothing yet.
+    var isFirst: Bool { accepted.current == nil }
+
     /// Takes note of what was accepted meanwhile.
     ///
     /// - Returns: whether that differs from the proposal, so that the columns have to be mapped anew.
@@ -96,6 +106,12 @@ struct SchemaDraft: Sendable {
         return schema
     }
 
+    /// How many labels a sample has; 1 while that is open.
+    var outputs: Int {
+        guard let present = proposal ?? accepted.accepted, !present.isLabelOpen else { return 1 }
+        return present.schema.labels.count
+    }
+
     /// Proposes the names of the outputs and returns those that hold. One alone keeps the name that the schema has for
     /// it.
     mutating func claimLabels(_ names: [String]) -> [String] {
@@ -108,27 +124,5 @@ struct SchemaDraft: Sendable {
             proposal = present
         }
         return present.schema.labels
-    }
-}
-
-// MARK: - Samples that were laid out by another schema
-
-extension SampleChunk {
-    /// The samples with their columns in the order of another schema; nil where the columns are not the same.
-    ///
-    /// Two connections may send their first samples at once, each decoded before either was accepted.
-    func fitted(from own: Schema, to schema: Schema) -> SampleChunk? {
-        guard own.inputs.count == schema.inputs.count, inputs == own.inputs.count else { return nil }
-        guard own.isNamed, schema.isNamed, own.inputs != schema.inputs else { return self }
-        let places = Dictionary(own.inputs.enumerated().map { ($1, $0) }) { first, _ in first }
-        let order = schema.inputs.compactMap { places[$0] }
-        guard order.count == inputs, Set(order).count == inputs else { return nil }
-        var chunk = self
-        for row in 0..<count {
-            for (column, place) in order.enumerated() {
-                chunk.features[row * inputs + column] = features[row * inputs + place]
-            }
-        }
-        return chunk
     }
 }

@@ -105,7 +105,7 @@ struct EvaluationReport: Encodable {
         _ runs: [[EvaluationRun]], output: String?
     ) {
         lateLabels = late
-        (rejected, predicted) = (complaints.count, complaints.tally.predicted)
+        (rejected, predicted) = (Int(complaints.count), complaints.tally.predicted)
         labels = complaints.tally.labels
         mostRejected = complaints.tally.commonestRejection.map {
             MostRejected(count: $0.count, field: $0.field, expected: $0.expected)

@@ -63,10 +63,10 @@ struct FeedConnection: Sendable {
 
     /// Closes the replies, and waits until the peer has closed its side or the deadline has passed.
     private func end(_ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>) async {
+        channel.channel.pipeline.fireUserInboundEventTriggered(FeedInput.End())
         // An empty write is done when those before it are.
         try? await channel.channel.writeAndFlush(ByteBuffer()).get()
         outbound.finish()
-        channel.channel.pipeline.fireUserInboundEventTriggered(FeedInput.Stop())
         try? await peerClosed.get()
     }
 }

@@ -16,8 +16,11 @@ final class FeedInput: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
-    /// An event that ends the input: the server stops.
-    struct Stop: Sendable {}
+    /// An event that ends the input.
+    struct End: Sendable {
+        /// Whether the server stops: a peer that does not take its replies is then cut at the deadline.
+        var serverStops = false
+    }
 
     private enum State {
         /// Bytes go to the pipeline.
@@ -71,7 +74,7 @@ final class FeedInput: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is Stop { return end(context) }
+        if let event = event as? End { return end(context, event) }
         guard let event = event as? ChannelEvent, event == .inputClosed else {
             return context.fireUserInboundEventTriggered(event)
         }
@@ -91,17 +94,23 @@ final class FeedInput: ChannelInboundHandler {
         context.fireChannelInactive()
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { finish() }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        timer?.cancel()
+        finish()
+    }
 
     private func finish() {
         state = .closed
-        timer?.cancel()
         peerClosed.succeed()
     }
 
-    /// Ends the input, behind what was read.
-    private func end(_ context: ChannelHandlerContext) {
-        guard case .open = state else { return closeLater(context) }
+    /// Ends the input, behind what was read. A peer that has ended it may take its time with its replies, unless the
+    /// server stops.
+    private func end(_ context: ChannelHandlerContext, _ event: End) {
+        guard case .open = state else {
+            if event.serverStops { closeLater(context) }
+            return
+        }
         state = .draining
         cut.set()
         context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)

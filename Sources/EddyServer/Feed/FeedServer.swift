@@ -106,7 +106,7 @@ public final class FeedServer: Service {
             session: session, options: options, cut: cut, peerClosed: input.closed, logger: logger)
         let (count, isStopping) = register(channel)
         Task(executorPreference: EventLoopTaskExecutor(loop)) { [options] in
-            if isStopping { channel.pipeline.fireUserInboundEventTriggered(FeedInput.Stop()) }
+            if isStopping { channel.pipeline.fireUserInboundEventTriggered(FeedInput.End(serverStops: true)) }
             if count > options.connectionLimit {
                 await connection.refuse("too many connections: expected at most \(options.connectionLimit) at once")
             } else {
@@ -150,7 +150,7 @@ public final class FeedServer: Service {
             state.isStopping = true
             return (state.listener, Array(state.open.values))
         }
-        for channel in open { channel.pipeline.fireUserInboundEventTriggered(FeedInput.Stop()) }
+        for channel in open { channel.pipeline.fireUserInboundEventTriggered(FeedInput.End(serverStops: true)) }
         guard let listener else { return life.continuation.finish() }
         listener.close().whenComplete { _ in
             if self.state.withLock({ state in

@@ -24,6 +24,9 @@ public final class LoopTurns: LearningTurns {
         var isLookDue = false
         /// When it last did.
         var looked = NIODeadline.now()
+        /// The newest turn.
+        var began = NIODeadline.now()
+        var ended = NIODeadline.now()
     }
 
     private let loop: any EventLoop
@@ -45,10 +48,12 @@ public final class LoopTurns: LearningTurns {
     }
 
     public func beginAtOnce() -> Bool {
-        guard !state.value.isTaken, !state.value.isLookDue, state.value.waiting.isEmpty,
-            NIODeadline.now() - state.value.looked < LoopTurns.length
-        else { return false }
-        state.value.isTaken = true
+        guard !state.value.isTaken, !state.value.isLookDue, state.value.waiting.isEmpty else { return false }
+        let now = NIODeadline.now()
+        // While nobody learned, the loop had time for its sockets.
+        if now - state.value.ended >= LoopTurns.length { state.value.looked = now }
+        guard now - state.value.looked < LoopTurns.length else { return false }
+        (state.value.isTaken, state.value.began) = (true, now)
         return true
     }
 
@@ -61,7 +66,7 @@ public final class LoopTurns: LearningTurns {
     }
 
     public func end() {
-        state.value.isTaken = false
+        (state.value.isTaken, state.value.ended) = (false, .now())
         letIn()
     }
 
@@ -72,11 +77,11 @@ public final class LoopTurns: LearningTurns {
 
     private func letIn() {
         guard !state.value.isLookDue, !state.value.waiting.isEmpty else { return }
-        let elapsed = NIODeadline.now() - state.value.looked
-        guard elapsed >= LoopTurns.length else { return letFirstIn() }
+        guard NIODeadline.now() - state.value.looked >= LoopTurns.length else { return letFirstIn() }
         state.value.isLookDue = true
         // What follows a long turn takes longer too. A fiftieth of it costs little.
-        let pause = max(LoopTurns.pause, TimeAmount.nanoseconds(min(elapsed.nanoseconds, 1_000_000_000) / 50))
+        let turn = (state.value.ended - state.value.began).nanoseconds
+        let pause = max(LoopTurns.pause, TimeAmount.nanoseconds(min(turn, 1_000_000_000) / 50))
         loop.assumeIsolated().scheduleTask(in: pause) {
             self.state.value.isLookDue = false
             self.state.value.looked = .now()
@@ -87,7 +92,7 @@ public final class LoopTurns: LearningTurns {
     private func letFirstIn() {
         guard let first = state.value.waiting.popFirst() else { return }
         activity.setQueue(state.value.waiting.count)
-        state.value.isTaken = true
+        (state.value.isTaken, state.value.began) = (true, .now())
         first.resume()
     }
 }

@@ -23,7 +23,10 @@ struct FeedSocket: WebConversation {
 
     mutating func receive(_ message: WebMessage) async throws -> [WebMessage] {
         messages.put(message.bytes.readableBytesView)
-        return FeedSocket.messages(await replies.next(isolation: nil) ?? [])
+        guard let text = await replies.next(isolation: nil) else {
+            throw WebSocketViolation.protocolError("the messages before were none of a feed")
+        }
+        return FeedSocket.messages(text)
     }
 
     mutating func end() async -> [WebMessage] {

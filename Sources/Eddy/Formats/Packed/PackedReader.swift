@@ -31,6 +31,11 @@ struct PackedReader: Sendable {
             && !"\n\r\t".utf8.contains(first[4])
     }
 
+    /// The same of a message, which has no lines that might begin so.
+    static func beginsMessage(_ bytes: some Collection<UInt8>) -> Bool {
+        bytes.starts(with: PackedSamples.magic) && (bytes.count == 4 || bytes.dropFirst(4).first! < 0x20)
+    }
+
     /// Takes records up to a chunk's limit; returns their samples and how many bytes were taken.
     ///
     /// - Throws: ``SampleError`` where the stream cannot be understood, now and later.
