@@ -72,7 +72,7 @@ import Testing
         let chunk = decoder.decode(&bytes)
         let rest = decoder.finish()
         #expect(chunk.samples.count == 1 && rest.isEmpty)
-        #expect(session.schema.current?.inputs == ["x", "y"])
+        #expect(chunk.proposal?.schema.inputs == ["x", "y"])
     }
 
     // MARK: Learning

@@ -98,7 +98,11 @@ import Testing
         var found = Found()
         for piece in pieces {
             var rest = Array(piece)[...]
-            while !rest.isEmpty { found.add(decoder.decode(&rest, limit: limit)) }
+            while !rest.isEmpty {
+                let chunk = decoder.decode(&rest, limit: limit)
+                accept(chunk, claim)
+                found.add(chunk)
+            }
         }
         found.add(decoder.finish())
         return found

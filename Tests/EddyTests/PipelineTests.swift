@@ -146,15 +146,21 @@ import Testing
         await #expect(throws: Broken.self) { for try await _ in bytes.samples(for: session) {} }
     }
 
-    @Test func aSampleThatIsImpossible_endsThePipelineWithItsError() async throws {
+    @Test func aSampleThatIsImpossible_isARejection_andThePipelineGoesOn() async throws {
         let session = try LearningSession()
         let source = Source(elements: [
             Sample([1], label: "a"), Sample([.infinity], label: "a"), Sample([1], label: "b"),
         ])
-        await #expect(throws: SampleError.self) { for try await _ in source.learned(by: session) {} }
-        #expect(await session.snapshot().step == 1)
-        let gathered = Source(elements: [[Sample([1], label: "a"), Sample([1, 2], label: "a")]])
-        await #expect(throws: SampleError.self) { for try await _ in gathered.learned(by: session) {} }
+        var codes: [[SampleError.Code]] = []
+        for try await learned in source.learned(by: session) { codes.append(learned.rejections.map(\.code)) }
+        #expect(codes == [[], [.value], []])
+        #expect(await session.snapshot().step == 2)
+        let gathered = Source(elements: [
+            [Sample([1], label: "a"), Sample([1, 2], label: "a"), Sample([2], label: "b")]
+        ])
+        for try await learned in gathered.learned(by: session) {
+            #expect(learned.learned == 2 && learned.rejections.map(\.line) == [2])
+        }
     }
 
     @Test func aSampleThatDoesNotFit_isRejectedInItsStep_andThePipelineGoesOn() async throws {

@@ -9,6 +9,7 @@ Time never decides a test. DEADLINE only keeps a hang from lasting for ever.
 import http.client
 import json
 import os
+import shlex
 import signal
 import socket
 import struct
@@ -218,7 +219,7 @@ class ServerTest(unittest.TestCase):
         """The figures of the summary that ends a whole stream's replies."""
         last = self.talk(server, data)[-1]
         self.assertTrue(last.startswith("!summary "), last)
-        return dict(word.split("=") for word in last.split()[1:])
+        return dict(word.split("=", 1) for word in shlex.split(last)[1:])
 
     def directory(self):
         directory = tempfile.TemporaryDirectory()

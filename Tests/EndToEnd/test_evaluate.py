@@ -167,8 +167,8 @@ class EvaluateTest(ServerTest):
             self.assertEqual((run.status, run.out), (status, ""), run)
             self.assertIn(reason, run.err)
         run = Transcript("evaluate", stdin=b"")
-        self.assertEqual(run.status, 1)
-        self.assertRegex(run.err, r"\AError: no sample was learned from -\n\Z")
+        self.assertEqual(run.status, 3)
+        self.assertRegex(run.err, r"\Afewer than two samples were learned: .*\n\Z")
 
 
 class PageTest(ServerTest):

@@ -61,7 +61,8 @@ class ShutdownTest(ServerTest):
         self.assertEqual(server.wait(), 0, server.errors())
         stream.finish()
         replies = stream.replies
-        for reply in replies:
+        self.assertEqual(replies[0], "!none line=3\n")
+        for reply in replies[1:]:
             self.assertRegex(reply, r"\A[ab] [\d.e-]+\n\Z")
 
         # As many as were answered were learned, and nothing else was.

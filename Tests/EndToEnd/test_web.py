@@ -116,7 +116,7 @@ class WebFeedTest(ServerTest):
         websocket.send("!reply predictions\nx,y,label\n1,2,a\n3,4,b\noops,1,a\n!ping")
         replies = websocket.recv().split("\n")
         self.assertEqual(len(replies), 4)
-        self.assertRegex(replies[0], r"\Aa ")
+        self.assertEqual(replies[0], "!none line=3")
         self.assertTrue(replies[2].startswith("!error line=5 column=1 field=x "), replies)
         self.assertEqual(replies[3], "!pong")
         websocket.send(b"1,2,a\n")  # a binary message of text is taken as well
