@@ -203,6 +203,8 @@ public struct SampleDecoder: Sendable {
         if claim.settle() {
             csv.replan()
             json.forget()
+            vw.forget()
+            libsvm.forget()
         }
         chunk = DecodedChunk(samples: SampleChunk(inputs: claim.current?.inputs.count ?? 0))
         lateLabels = 0

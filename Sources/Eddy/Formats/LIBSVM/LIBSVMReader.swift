@@ -15,6 +15,9 @@ struct LIBSVMReader: Sendable {
     private var writer = TermWriter()
     private var isClaimed = false
 
+    /// Looks at the schema anew with the next sample, as the stream has accepted another.
+    mutating func forget() { isClaimed = false }
+
     /// Appends the line's sample; always true, but for a line with a remark alone.
     ///
     /// - Throws: ``SampleError``; the chunk is then unchanged.

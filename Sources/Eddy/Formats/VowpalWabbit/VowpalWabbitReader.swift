@@ -29,6 +29,9 @@ struct VowpalWabbitReader: Sendable {
         var tag: String?
     }
 
+    /// Looks at the schema anew with the next sample, as the stream has accepted another.
+    mutating func forget() { isClaimed = false }
+
     /// Appends the line's sample; always true.
     ///
     /// - Throws: ``SampleError``; the chunk is then unchanged.
