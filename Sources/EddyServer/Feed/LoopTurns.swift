@@ -82,6 +82,12 @@ public final class LoopTurns: LearningTurns {
         // What follows a long turn takes longer too. A fiftieth of it costs little.
         let turn = (state.value.ended - state.value.began).nanoseconds
         let pause = max(LoopTurns.pause, TimeAmount.nanoseconds(min(turn, 1_000_000_000) / 50))
+        // A timer that is due when the tasks at hand are done would fire without a look. So it is set behind them, and
+        // behind those that they leave.
+        loop.execute { self.loop.execute { self.letInLater(pause) } }
+    }
+
+    private func letInLater(_ pause: TimeAmount) {
         loop.assumeIsolated().scheduleTask(in: pause) {
             self.state.value.isLookDue = false
             self.state.value.looked = .now()
