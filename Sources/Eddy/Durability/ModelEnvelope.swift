@@ -9,12 +9,12 @@
 // The content of a section:
 //
 //     length of the JSON    u64
-//     JSON                  what there is little of, and what has names
+//     JSON                  everything but the long arrays of numbers
 //     number of blocks      u64
 //     blocks, each          u64 count, then float32
 //
-// A section that this program does not know, or of a version that it does not know, is refused: what it holds affects the
-// future, so that passing it over would give other bits.
+// A section with an unknown name or version is refused. Its content affects learning, so skipping it would give other
+// bits.
 
 import Backprop
 import Foundation

@@ -18,7 +18,7 @@ final class FieldLine {
     private var wanted: String?
     private(set) var found: [UInt8]?
 
-    /// - Parameter wanted: the field that ``found`` then has; nil for none.
+    /// - Parameter wanted: the name of the field whose value ``found`` returns; nil to return none.
     init(wanted: String? = nil) { self.wanted = wanted }
 
     /// Writes a value's line with its newline.

@@ -30,8 +30,8 @@ struct ChunkSteps {
         whole?.taskBegin = index
     }
 
-    /// Works out the mean losses of samples that all outputs have done; returns them, NaN where there was no label. Of one
-    /// output there is nothing to do.
+    /// Computes and returns the mean losses of samples that all outputs have learned; NaN where there was no label. With
+    /// one output it does nothing.
     mutating func join(_ range: Range<Int>) -> ArraySlice<Float> {
         guard whole != nil else { return [] }
         for i in range {

@@ -62,9 +62,6 @@ public struct LearnedChunk: Sendable {
         error.line = lines[rejection.index]
         return error
     }
-
-    /// The error of a chunk of one sample or one late label; nil where it was taken.
-    var onlyError: SampleError? { rejections.first }
 }
 
 extension StepChunk {

@@ -40,7 +40,7 @@ public final class StreamLearner {
             try Learner(configuration), schema: SchemaClaim(schema), late: LateSamples(limits: lateLabels))
     }
 
-    /// One of several learner of the same stream, which share its schema.
+    /// One of several learners of the same stream. They share its schema.
     package convenience init(
         _ configuration: Configuration, schema: SchemaClaim, lateLabels: LateLabelLimits
     ) throws(ArchitectureError) {

@@ -36,10 +36,10 @@ struct UnseenAnswer {
 }
 
 extension Learner {
-    /// Notes for each output whose head a sample's label changes what is said of the sample without its labels.
+    /// Predicts a sample without its labels, for each output whose head a label is about to change, and keeps the answer.
     ///
-    /// Before the first label that is nothing. Nor is it anything where a label turns classes into values: a class is no
-    /// prediction of a value.
+    /// There is no prediction before an output's first label. There is none either where a label turns classes into
+    /// values, since a class does not predict a value.
     func answer(withoutLabels chunk: LabelledChunk, _ index: Int) {
         let meanings = zip(outputs, chunk.labels).map { output, labels -> LabelMeaning? in
             guard let head = output.head else { return labels[index] == .none ? nil : .regression }

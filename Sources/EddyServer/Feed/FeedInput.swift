@@ -51,7 +51,7 @@ final class FeedInput: ChannelInboundHandler {
     }
 
     /// - Parameters:
-    ///   - isEncrypted: TLS says by itself whether an end is whole.
+    ///   - options: the drain deadline, and whether TLS tells by itself that an end is whole.
     ///   - turns: told when the loop looks at its sockets.
     init(loop: any EventLoop, options: FeedOptions, turns: LoopTurns?, cut: CutMark) {
         deadline = TimeAmount(options.drainDeadline)

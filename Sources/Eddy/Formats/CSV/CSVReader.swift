@@ -31,7 +31,8 @@ struct CSVReader: Sendable {
 
     init(label: LabelColumn) { self.label = label }
 
-    /// Maps the columns anew with the next sample, as the stream has accepted other ones; headers stay.
+    /// Forgets how columns map to inputs, because the stream has accepted another schema. The next sample maps them again;
+    /// headers are kept.
     mutating func replan() { plan = nil }
 
     /// Whether a line was seen that can hardly be anything but a header.

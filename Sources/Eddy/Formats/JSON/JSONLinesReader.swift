@@ -157,7 +157,7 @@ struct JSONLinesReader: Sendable {
         return try given.values(of: outputs!, line: number)
     }
 
-    /// Maps the keys anew with the next sample.
+    /// Forgets how keys map to inputs. The next sample maps them again.
     mutating func forget() {
         schema = nil
         outputs = nil

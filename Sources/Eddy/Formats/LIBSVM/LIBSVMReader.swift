@@ -15,7 +15,7 @@ struct LIBSVMReader: Sendable {
     private var writer = TermWriter()
     private var isClaimed = false
 
-    /// Looks at the schema anew with the next sample, as the stream has accepted another.
+    /// Checks the schema again at the next sample, because the stream has accepted another one.
     mutating func forget() { isClaimed = false }
 
     /// Appends the line's sample; always true, but for a line with a remark alone.

@@ -29,7 +29,7 @@ struct VowpalWabbitReader: Sendable {
         var tag: String?
     }
 
-    /// Looks at the schema anew with the next sample, as the stream has accepted another.
+    /// Checks the schema again at the next sample, because the stream has accepted another one.
     mutating func forget() { isClaimed = false }
 
     /// Appends the line's sample; always true.

@@ -145,7 +145,7 @@ final class CommitteeRun {
         return place
     }
 
-    /// Begins anew, on these samples.
+    /// Clears the run and starts another one on these samples.
     func begin(_ samples: RunSamples) {
         for order in orders.indices {
             orders[order].count = 0
